@@ -1,0 +1,318 @@
+"""The nouns of a run, in the order in which they come into being.
+
+    Submission -> Execution -> Observation -> Verdict -> Judgement -> Grade -> Gradebook
+
+All are frozen, compare by value and hold plain data, so that each can be stored, sent to another
+machine, or written down in a test.  Cells are counted from 1 over all cells of the notebook as it
+was handed in, lines from 1 within their cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """How an execution, an observation, a claim or a question ended."""
+
+    PASSED = "passed"  # of an observation: the call returned
+    PARTIAL = "partial"
+    FAILED = "failed"  # it ran, and disagrees with the reference
+    BLANK = "blank"  # it computes what the handout computes
+    MISSING = "missing"  # the notebook, or the target in it, is not there
+    RAISED = "raised"
+    TIMED_OUT = "timed_out"
+    BLOCKED = "blocked"  # what it needs was never made, so it could not be asked
+    NEEDS_REVIEW = "needs_review"  # the grader cannot tell
+    ERROR = "error"  # ours: never a zero
+
+    @property
+    def decided(self) -> bool:
+        """Whether points follow from it; if not, a person has to look."""
+        return self not in (Outcome.NEEDS_REVIEW, Outcome.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookCell:
+    """One cell as it was handed in; `kind` is code, markdown or raw."""
+
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One notebook that one student handed in."""
+
+    student: str  # upper case, NFKC
+    notebook: str  # "colab1"
+    path: str  # relative to the folder that was given
+    sha256: str
+    cells: tuple[NotebookCell, ...]
+    notes: tuple[str, ...] = ()  # what was odd about the file, for people
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in the notebook."""
+
+    cell: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellFailure:
+    """A cell that did not run to its end, and why, as Python said it."""
+
+    where: Place
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What happened when the notebook ran from top to bottom.
+
+    `outcome` is PASSED if every cell ran, RAISED if some cell failed, TIMED_OUT if the notebook's
+    time ran out, ERROR if no kernel could run it.  `left_out` are cells that killed the kernel or
+    never ended: the notebook was run again without them.  `adapted` says what Colab had and this
+    machine lacks, and what was put in its place.
+    """
+
+    outcome: Outcome
+    failures: tuple[CellFailure, ...] = ()
+    left_out: tuple[int, ...] = ()
+    adapted: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the target did with one case, as plain data.
+
+    `value` holds None, bool, int, float, str, ndarray, or lists, tuples and dicts of these; it is
+    meaningful if `outcome` is PASSED, which means only that the call returned.
+    """
+
+    outcome: Outcome
+    value: Any = None
+    error: str = ""
+    where: Place | None = None  # where in the notebook the error was raised
+    changed: tuple[str, ...] = ()  # the inputs that the call changed
+
+    @property
+    def returned(self) -> bool:
+        return self.outcome is Outcome.PASSED
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Which code of the notebook answered a question.
+
+    `name` is the student's name for it.  `note` says how it was found where that was not simply
+    by its name: "renamed: the function with the same parameters".
+    """
+
+    name: str
+    where: Place
+    last_line: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One trial as it was put: the digest of its inputs, and what came back for each case."""
+
+    inputs: str
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that was seen of one question: enough to judge it without the notebook.
+
+    `found` is None where no code answers it.  `reads` are names of the notebook (not functions,
+    not modules) that the target reads beyond its arguments.  `text` is a written answer.
+    """
+
+    found: Found | None
+    trials: Mapping[str, Asked] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
+    text: str = ""
+    error: str = ""  # why it could not be asked, through no fault of the student
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is stored of one submission: judging and reporting need nothing else."""
+
+    submission: Submission
+    execution: Execution
+    observed: Mapping[str, Observed]  # by question key
+    key: str  # digest of all that the observations depend on
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """The smallest input on which the student's result and the reference's part.
+
+    `got` and `expected` are plain data as in Observation.value, in the form in which they were
+    compared.  `got` is None, and `said` the error, if the call did not return.
+    """
+
+    call: str  # as the student would type it, with long arrays given by their shape
+    got: Any
+    expected: Any
+    said: str  # "12 of 12 values differ, most at [2, 0]: got 1.92, expected 0.41"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why points were lost, said to the student."""
+
+    advice: str
+    misconception: str | None = None  # its function's name, if one was recognised
+    shown_by: Counterexample | None = None
+    where: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement on one claim.  `earned` is None while it is undecided."""
+
+    claim: str
+    outcome: Outcome
+    earned: float | None
+    possible: float  # 0: advice, never charged
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdicts on one question of one student, and what they come to.
+
+    `finding` is the one main message: the misconception behind the failures if one is known, or
+    the first failure.  `written` marks a free text, which only a person marks.
+    """
+
+    question: str
+    title: str
+    outcome: Outcome
+    earned: float | None
+    possible: float
+    verdicts: tuple[Verdict, ...]
+    finding: Finding | None = None
+    flags: tuple[str, ...] = ()
+    found: Found | None = None
+    written: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookGrade:
+    """One notebook of one student.
+
+    `outcome` is PASSED if it was graded, MISSING if it was not handed in, ERROR if it could not
+    be graded; then `problem` is the reason in one line.
+    """
+
+    notebook: str
+    outcome: Outcome
+    judgements: tuple[Judgement, ...]
+    record: Record | None = None
+    problem: str = ""
+    path: str = ""
+
+    @property
+    def earned(self) -> float | None:
+        """The sum of its decided questions; None if its file could not be graded."""
+        if self.outcome is Outcome.ERROR:
+            return None
+        return sum(j.earned for j in self.judgements if j.earned is not None)
+
+    @property
+    def possible(self) -> float:
+        return sum(j.possible for j in self.judgements)
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether a person must look before its points stand; an unmarked text is not that."""
+        return self.outcome is Outcome.ERROR or any(
+            not j.outcome.decided and not j.written for j in self.judgements
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """One student: every notebook of the assignment, handed in or not."""
+
+    student: str
+    notebooks: tuple[NotebookGrade, ...]
+    name: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> float | None:
+        """The sum of the notebooks; None if one of them could not be graded."""
+        earned = [notebook.earned for notebook in self.notebooks]
+        return None if None in earned else sum(points for points in earned if points is not None)
+
+    @property
+    def possible(self) -> float:
+        return sum(notebook.possible for notebook in self.notebooks)
+
+    @property
+    def needs_review(self) -> int:
+        """The number of undecided questions, unmarked texts among them."""
+        return sum(j.earned is None for notebook in self.notebooks for j in notebook.judgements)
+
+    @property
+    def status(self) -> str:
+        if any(notebook.needs_person for notebook in self.notebooks):
+            return "needs_person"
+        if all(notebook.outcome is Outcome.MISSING for notebook in self.notebooks):
+            return "missing"
+        return "graded"
+
+
+@dataclass(frozen=True, slots=True)
+class FileNote:
+    """What became of one file: graded, needs_person, superseded, duplicate or ignored."""
+
+    path: str
+    became: str
+    sha256: str = ""
+    student: str = ""
+    notebook: str = ""
+    reason: str = ""  # one line for people, where it was not simply graded
+
+
+@dataclass(frozen=True, slots=True)
+class Gradebook:
+    """Every student, every file, and what the marks depend on."""
+
+    assignment: str  # its key
+    title: str
+    digest: str
+    seed: int
+    kernel: str
+    rung: str
+    grades: tuple[Grade, ...]
+    files: tuple[FileNote, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one notebook may use.  Exceeding any of them costs that cell or call, not the run.
+
+    training_steps  backward passes after which a training loop is ended (0: never): the corpus
+                    here is small, so what goes on for longer would go on for hours
+    """
+
+    cell_seconds: float = 60.0
+    notebook_seconds: float = 300.0
+    call_seconds: float = 10.0
+    output_bytes: int = 20 * 2**20
+    training_steps: int = 2000
