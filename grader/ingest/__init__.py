@@ -1,0 +1,1 @@
+"""Files to Submissions: names, duplicates, cells; and assignment packages to Assignments."""

@@ -1,0 +1,127 @@
+"""From an assignment's key to the Assignment that its package under reference/ defines.
+
+The only place that imports from reference/, and it does so by name: the grader works with any
+assignment, and knows none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import pkgutil
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from grader.authoring import Assignment
+from grader.errors import AssignmentError
+
+_HOME = "reference"
+
+
+def load(key: str) -> Assignment:
+    """The ASSIGNMENT of the package reference.<key>.
+
+    Raises AssignmentError if there is no such package, if it cannot be imported, or if it does not
+    define an Assignment with this key.
+    """
+    known = available()
+    if key not in known:
+        listed = f"there is: {', '.join(known)}" if known else "there is none"
+        nearest = difflib.get_close_matches(key, known, 1)
+        raise AssignmentError(
+            f"no assignment {key!r} under {_HOME}/; {listed}"
+            + "".join(f"\n  did you mean {match} ?" for match in nearest)
+        )
+    module = _package(key)
+    table_of_contents = f"{_HOME}/{key}/__init__.py"
+    assignment = getattr(module, "ASSIGNMENT", None)
+    if not isinstance(assignment, Assignment):
+        there = (
+            "defines no ASSIGNMENT"
+            if assignment is None
+            else (f"has an ASSIGNMENT that is of type {type(assignment).__name__}")
+        )
+        raise AssignmentError(
+            f"{table_of_contents} {there}; write there ASSIGNMENT = Assignment({key!r}, ...)"
+        )
+    if assignment.key != key:
+        raise AssignmentError(
+            f"{table_of_contents}: the assignment's key is {assignment.key!r}; give it the name of "
+            f"its folder, {key!r}"
+        )
+    return assignment
+
+
+def available() -> list[str]:
+    """The keys of the assignments that there are, sorted; none of them is imported."""
+    try:
+        home = importlib.import_module(_HOME)
+    except ModuleNotFoundError as error:
+        if error.name != _HOME:
+            raise AssignmentError(_blame(error, Path(_HOME))) from error
+        raise AssignmentError(
+            f"there is no package {_HOME}; run in the folder that holds {_HOME}/, or install it"
+        ) from None
+    return sorted(found.name for found in pkgutil.iter_modules(home.__path__) if found.ispkg)
+
+
+def digest(assignment: Assignment) -> str:
+    """A SHA-256, in hex, of every file that the assignment is made of: its package and its data.
+
+    It depends on their names and bytes, not on where they are installed or what was compiled.
+    """
+    named = list(_files(_folder(_package(assignment.key)), "package"))
+    for path in assignment.data:
+        if not path.exists():
+            raise AssignmentError(
+                f"{assignment.key}: its data should hold {path}, which is not there"
+            )
+        named += _files(path, f"data/{path.name}")
+    whole = hashlib.sha256()
+    for name, path in sorted(named):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        whole.update(f"{name}\0{content}\n".encode())
+    return whole.hexdigest()
+
+
+def _files(top: Path, name: str) -> Iterator[tuple[str, Path]]:
+    """A file, or the files of a folder without what machines leave in it, as they are named."""
+    if top.is_file():
+        yield name, top
+    for path in top.rglob("*"):
+        inside = path.relative_to(top)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
+        if path.is_file() and not hidden and path.suffix != ".pyc":
+            yield f"{name}/{inside.as_posix()}", path
+
+
+def _package(key: str) -> ModuleType:
+    name = f"{_HOME}.{key}"
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        home = Path(next(iter(importlib.import_module(_HOME).__path__)))
+        raise AssignmentError(_blame(error, home / key)) from error
+
+
+def _folder(module: ModuleType) -> Path:
+    return Path(next(iter(module.__path__)))
+
+
+def _blame(error: BaseException, folder: Path) -> str:
+    """The error in one line, with the file and the line of the assignment where it arose."""
+    text = str(error).partition("\n")[0]
+    said = text if isinstance(error, AssignmentError) else f"{type(error).__name__}: {text}"
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno))
+        said = f"{type(error).__name__}: {error.msg}"
+    for file, line in reversed(places):
+        if Path(file).is_relative_to(folder):
+            inside = Path(file).relative_to(folder.parent).as_posix()
+            return f"{_HOME}/{inside} line {line}: {said}"
+    return f"{_HOME}/{folder.name}: {said}"

@@ -1,0 +1,226 @@
+"""Assignment packages, found by name, blamed by file and line, and told apart by their bytes."""
+
+import importlib
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader.authoring import Assignment
+from grader.errors import AssignmentError
+from grader.ingest.assignments import available, digest, load
+
+TABLE = """\
+from pathlib import Path
+from grader.authoring import Assignment
+
+ASSIGNMENT = Assignment(
+    key="week1", title="One", points={}, notebooks={}, file_name="{student}_{notebook}.ipynb",
+    data=[Path(__file__).parents[2] / name for name in ("data", "data.py")],
+)
+"""
+
+
+def forget():
+    """Makes Python forget every module of reference/, and returns what it knew."""
+    known = {name: sys.modules[name] for name in list(sys.modules) if _of_reference(name)}
+    for name in known:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    return known
+
+
+def _of_reference(name):
+    return name.partition(".")[0] == "reference"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A reference/ of our own, in place of the project's, with week1 and its data beside it."""
+    known = forget()
+    for name, text in {
+        "reference/__init__.py": "",
+        "reference/week1/__init__.py": TABLE,
+        "reference/week1/softmax.py": "x = 1\n",
+        "data/train.txt": "a b c\n",
+        "data.py": "class Corpus: ...\n",
+    }.items():
+        place = tmp_path / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "reference"
+    forget()
+    sys.modules.update(known)
+
+
+def write(home: Path, name: str, text: str) -> None:
+    (home / name).parent.mkdir(exist_ok=True)
+    (home / name).write_text(text)
+    forget()
+
+
+def said(key: str) -> str:
+    with pytest.raises(AssignmentError) as caught:
+        load(key)
+    return str(caught.value)
+
+
+def test_an_assignment_is_loaded_by_its_key(home):
+    assert isinstance(load("week1"), Assignment)
+    assert load("week1").title == "One"
+
+
+def test_what_there_is_is_listed_without_being_imported(home):
+    write(home, "week0/__init__.py", "raise RuntimeError")
+    write(home, "loose.py", "raise RuntimeError")
+    (home / "__pycache__").mkdir(exist_ok=True)
+
+    assert available() == ["week0", "week1"]
+
+
+@pytest.mark.parametrize(
+    "key, message",
+    [
+        ("wek1", "no assignment 'wek1' under reference/; there is: week1\n  did you mean week1 ?"),
+        ("qqqqq", "no assignment 'qqqqq' under reference/; there is: week1"),
+        ("", "no assignment '' under reference/; there is: week1"),
+        ("week1.softmax", "no assignment 'week1.softmax' under reference/; there is: week1"),
+        ("../week1", "no assignment '../week1' under reference/; there is: week1\n  "
+         "did you mean week1 ?"),
+    ],
+    ids=["misspelt", "unlike", "empty", "module", "path"],
+)  # fmt: skip
+def test_an_unknown_key_is_refused_with_those_that_exist(home, key, message):
+    assert said(key) == message
+
+
+def test_an_empty_reference_is_said_to_be_so(home):
+    shutil.rmtree(home / "week1")
+    forget()
+
+    assert said("week1") == "no assignment 'week1' under reference/; there is none"
+
+
+def test_a_missing_reference_is_said_to_be_so(home, monkeypatch):
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    forget()
+
+    assert said("week1") == (
+        "there is no package reference; run in the folder that holds reference/, or install it"
+    )
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("softmax.py", "\n1 / 0", "reference/week1/softmax.py line 2: ZeroDivisionError: "),
+        ("softmax.py", "x = 1\nx = (", "reference/week1/softmax.py line 2: SyntaxError: '(' was "),
+        ("softmax.py", "import no_such_module_here",
+         "reference/week1/softmax.py line 1: ModuleNotFoundError: No module named"),
+        ("softmax.py", "import json\n\njson.loads('{')",
+         "reference/week1/softmax.py line 3: JSONDecodeError: "),
+        ("softmax.py", "raise SystemExit('bye')",
+         "reference/week1/softmax.py line 1: SystemExit: bye"),
+        ("softmax.py", "raise ValueError('one\\ntwo')",
+         "reference/week1/softmax.py line 1: ValueError: one"),
+        ("softmax.py", "from grader.errors import AssignmentError\nraise AssignmentError('q: no')",
+         "reference/week1/softmax.py line 2: q: no"),
+        ("__init__.py", "x = (", "reference/week1/__init__.py line 1: SyntaxError: '(' was never"),
+        ("__init__.py", "ASSIGNMENT = Assignment()",
+         "reference/week1/__init__.py line 1: NameError: name 'Assignment' is not defined"),
+    ],
+    ids=["raises", "syntax", "import", "raises deeper", "exit", "two lines", "ours",
+         "syntax in the table", "name in the table"],
+)  # fmt: skip
+def test_what_is_raised_on_import_is_told_with_file_and_line(home, name, text, message):
+    write(home, "week1/__init__.py", "from reference.week1 import softmax\n" + TABLE)
+    write(home, f"week1/{name}", text)
+
+    assert said("week1").startswith(message)
+    assert "\n" not in said("week1")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "reference/week1/__init__.py defines no ASSIGNMENT; write there ASSIGNMENT = "
+         "Assignment('week1', ...)"),
+        ("ASSIGNMENT = 7", "reference/week1/__init__.py has an ASSIGNMENT that is of type int; "
+         "write there ASSIGNMENT = Assignment('week1', ...)"),
+        (TABLE.replace("week1", "week2"), "reference/week1/__init__.py: the assignment's key is "
+         "'week2'; give it the name of its folder, 'week1'"),
+    ],
+    ids=["none", "other type", "other key"],
+)  # fmt: skip
+def test_a_package_without_its_assignment_is_refused(home, text, message):
+    write(home, "week1/__init__.py", text)
+
+    assert said("week1") == message
+
+
+def fingerprint() -> str:
+    forget()
+    return digest(load("week1"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda home: (home / "week1/softmax.py").write_text("x = 2\n"),
+        lambda home: (home / "week1/softmax.py").rename(home / "week1/soft.py"),
+        lambda home: (home / "week1/table.csv").write_text("1"),
+        lambda home: (home.parent / "data/train.txt").write_text("a b\n"),
+        lambda home: (home.parent / "data.py").write_text("class Dictionary: ...\n"),
+        lambda home: (home.parent / "data/sub").mkdir() or write(home, "../data/sub/x", "1"),
+        lambda home: (home.parent / "data/train.txt").rename(home / "week1/train.txt"),
+    ],
+    ids=["code", "name", "package data", "data", "data file", "data below", "from data to package"],
+)
+def test_the_digest_changes_with_every_file(home, change):
+    before = fingerprint()
+
+    change(home)
+
+    assert fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda home: None,
+        lambda home: write(home, "week1/__pycache__/softmax.cpython-311.pyc.1234", "x"),
+        lambda home: write(home, "week1/softmax.pyc", "x"),
+        lambda home: write(home, "week1/.DS_Store", "x"),
+        lambda home: write(home, "week2/__init__.py", "x"),
+        lambda home: (home.parent / "data/.git").mkdir() or write(home, "../data/.git/x", "x"),
+    ],
+    ids=["nothing", "cache", "compiled", "hidden", "another assignment", "hidden in data"],
+)
+def test_the_digest_does_not_change_with_what_machines_leave_there(home, change):
+    before = fingerprint()
+
+    change(home)
+
+    assert fingerprint() == before
+    assert len(before) == 64
+
+
+def test_the_digest_does_not_depend_on_where_the_assignment_is_installed(home, monkeypatch):
+    before = fingerprint()
+    elsewhere = home.parent / "else" / "where"
+    elsewhere.mkdir(parents=True)
+    for name in ("reference", "data", "data.py"):
+        shutil.move(home.parent / name, elsewhere / name)
+    monkeypatch.syspath_prepend(elsewhere)
+
+    assert fingerprint() == before
+
+
+def test_missing_data_is_refused(home):
+    shutil.rmtree(home.parent / "data")
+
+    with pytest.raises(AssignmentError, match=r"week1: its data should hold .*data, which is not"):
+        fingerprint()
