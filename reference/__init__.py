@@ -1,0 +1,1 @@
+"""The assignments: one package each, written in the words of grader.authoring."""
