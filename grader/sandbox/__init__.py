@@ -1,0 +1,1 @@
+"""Submission to Execution and Observations: the only folder that meets student code."""

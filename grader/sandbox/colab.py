@@ -1,0 +1,434 @@
+"""What Colab had and this machine has not, put in place before a notebook's first cell.
+
+This file's text is run inside the kernel; it imports nothing of the grader.  Every adaptation is
+noted once, in words for the student, in the list that `install` returns.
+"""
+
+import builtins
+import copyreg
+import functools
+import genericpath
+import importlib
+import importlib.abc
+import importlib.machinery
+import io
+import os
+import re
+import sys
+import types
+
+DRIVE = re.compile(r"^/content(?:/|$)")
+DEVICE = re.compile(r"^(?:cuda|mps|xla|tpu|xpu|hpu)(?::\d+)?$")
+SHELL = re.compile(
+    r"^(\s*)(?:!|%(?:pip|conda|mamba|system|sx|sc|cd|env|set_env|load_ext|reload_ext|autoreload"
+    r"|tensorboard|cp|mv|rm|ls|cat|mkdir|wget|uv|bigquery|shell)\b)(.*)$"
+)
+SHELL_CELL = re.compile(r"^\s*%%(?:bash|sh|shell|script|system|sx|html|javascript|js|svg|latex)\b")
+ASSIGNED_SHELL = re.compile(r"^(\s*)([\w\s,]+=)\s*(?:!|%(?:sx|system|env)\b)(.*)$")
+
+
+def install(shell, data, training_steps, seed):
+    """Adapt the kernel of `shell`; returns the list in which adaptations are noted as they happen.
+
+    data            the folder of what the homework hands out beside the notebooks, or ""
+    training_steps  backward passes after which training is ended by a KeyboardInterrupt; 0: never
+    seed            for torch's generators, which no notebook is bound to seed
+    """
+    notes = []
+
+    def note(text):
+        if text not in notes and len(notes) < 100:
+            notes.append(text[:300])
+
+    work = os.getcwd()
+    paths = _Paths(work, data, note)
+    _packages(note)
+    _files(shell, paths)
+    _asking(shell, note)
+    _shell_lines(shell, note)
+    _progress_bars()
+
+    def adapt(torch):
+        torch.manual_seed(seed)
+        _torch(paths, training_steps, note, torch)
+
+    sys.meta_path.insert(0, _AfterTorch(adapt))
+    if data:
+        sys.path.append(data)
+    return notes
+
+
+# google.colab ------------------------------------------------------------------------
+
+
+class _Package(types.ModuleType):
+    __path__ = []
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return importlib.import_module(f"{self.__name__}.{name}")
+
+
+class _ColabFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, note):
+        self.note = note
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "google":
+            if importlib.machinery.PathFinder.find_spec("google", sys.path) is not None:
+                return None  # a real namespace: only google.colab below it is ours
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        if name == "google.colab" or name.startswith("google.colab."):
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        return _Package(spec.name)
+
+    def exec_module(self, module):
+        note = self.note
+
+        def mount(mountpoint="/content/drive", *_, **__):
+            note(f"drive.mount({mountpoint!r}): there is no Google Drive here")
+            print(f"Mounted at {mountpoint}")
+
+        def upload(*_, **__):
+            note("files.upload(): nothing was uploaded, it returned {}")
+            return {}
+
+        class SecretNotFoundError(Exception):
+            pass
+
+        def secret(key):
+            note(f"userdata.get({key!r}): there are no secrets here")
+            raise SecretNotFoundError(key)
+
+        def nothing(*_, **__):
+            return None
+
+        provided = {
+            "drive": {"mount": mount, "flush_and_unmount": nothing},
+            "files": {"upload": upload, "download": nothing, "view": nothing},
+            "userdata": {"get": secret, "SecretNotFoundError": SecretNotFoundError},
+            "output": {"clear": nothing, "enable_custom_widget_manager": nothing},
+            "patches": {"cv2_imshow": nothing},
+            "auth": {"authenticate_user": nothing},
+            "data_table": {"enable_dataframe_formatter": nothing},
+        }
+        vars(module).update(provided.get(module.__name__.rpartition(".")[2], {}))
+
+
+def _packages(note):
+    sys.meta_path.insert(0, _ColabFinder(note))
+
+
+# paths ---------------------------------------------------------------------------------
+
+
+class _Paths:
+    """/content/… lies in the working folder; a file that is not there is looked for by the end of
+    its path among what the homework hands out."""
+
+    def __init__(self, work, data, note):
+        self.work, self.data, self.note = work, data, note
+        self.stat = os.stat  # before it is wrapped
+
+    def __call__(self, path, writing=False):
+        """Where `path` lies here; `path` itself if it needs no other."""
+        try:
+            asked = os.fspath(path)
+        except TypeError:
+            return path  # a file descriptor or an open file
+        if not isinstance(asked, str) or not asked or "\0" in asked:
+            return path
+        if DRIVE.match(asked):
+            local = os.path.join(self.work, *asked.strip("/").split("/")[1:])
+        elif os.path.isabs(asked) and asked.startswith(self.work):
+            return path
+        else:
+            local = asked
+        if self.exists(local):
+            return local if local != asked else path
+        if writing:
+            if local != asked and not self.exists(os.path.dirname(local)):
+                os.makedirs(os.path.dirname(local), exist_ok=True)  # as on the mounted drive
+            return local
+        handed_out = self.longest_suffix(asked)
+        if handed_out:
+            self.note(f"the path {asked!r} was read from the homework's data")
+            return handed_out
+        return local if local != asked else path
+
+    def exists(self, path):
+        try:
+            self.stat(path)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def longest_suffix(self, asked):
+        if not self.data:
+            return None
+        parts = [part for part in re.split(r"[/\\]", asked) if part not in ("", ".", "..")]
+        for start in range(len(parts)):
+            candidate = os.path.join(self.data, *parts[start:])
+            if self.exists(candidate):
+                return candidate
+        return None
+
+
+def _wrapped(module, name, paths, count=1, writing=False):
+    original = getattr(module, name)
+
+    @functools.wraps(original)
+    def wrapper(*args, **kwargs):
+        here = (paths(a, writing) if i < count else a for i, a in enumerate(args))
+        return original(*here, **kwargs)
+
+    setattr(module, name, wrapper)
+
+
+def _files(shell, paths):
+    plain_open = io.open
+
+    @functools.wraps(plain_open)
+    def opened(file, mode="r", *args, **kwargs):
+        writing = isinstance(mode, str) and not set(mode).isdisjoint("wax+")
+        return plain_open(paths(file, writing), mode, *args, **kwargs)
+
+    io.open = builtins.open = opened
+    shell.user_ns["open"] = opened  # IPython puts an open() of its own there
+    for name in ("stat", "lstat", "listdir", "scandir", "access"):
+        _wrapped(os, name, paths)
+    for name in ("mkdir", "makedirs", "remove", "unlink", "chdir"):
+        _wrapped(os, name, paths, writing=True)
+    for name in ("rename", "replace"):
+        _wrapped(os, name, paths, 2, writing=True)
+    for name in ("exists", "isfile", "isdir", "getsize"):
+        _wrapped(genericpath, name, paths)
+        setattr(os.path, name, getattr(genericpath, name))
+
+    class SearchPath(list):
+        def append(self, item):
+            super().append(paths(item))
+
+        def insert(self, index, item):
+            super().insert(index, paths(item))
+
+    sys.path = SearchPath(sys.path)
+
+
+# questions, shell lines, widgets -----------------------------------------------------------
+
+
+def _asking(shell, note):
+    def answer(prompt="", *_, **__):
+        note(f"input({str(prompt)[:60]!r}) was answered with an empty line")
+        print(prompt)
+        return ""
+
+    # ipykernel puts builtins.input back before every cell; what it forwards to stays
+    shell.kernel.raw_input = answer
+    shell.kernel.getpass = answer
+
+    def stay():
+        note("exit() was not carried out")
+
+    shell.ask_exit = stay
+
+
+def _shell_lines(shell, note):
+    def cleaned(lines):
+        if lines and SHELL_CELL.match(lines[0]):
+            note(f"the cell {lines[0].strip()!r} was not run")
+            return ["pass\n"]
+        out = []
+        for line in lines:
+            command, assigned = SHELL.match(line), ASSIGNED_SHELL.match(line)
+            if command:
+                note(f"{line.strip()!r} was not run")
+                out.append(f"{command[1]}pass\n")
+            elif assigned:
+                note(f"{line.strip()!r} was not run")
+                out.append(f"{assigned[1]}{assigned[2].strip()} []\n")
+            else:
+                out.append(line)
+        return out
+
+    def outside_strings(lines):
+        if not any(p.match(line) for line in lines for p in (SHELL, ASSIGNED_SHELL, SHELL_CELL)):
+            return lines
+        # a line that only looks like a command, inside a text, makes valid Python as it is
+        try:
+            compile("".join(lines), "<cell>", "exec", 0x2000)  # PyCF_ALLOW_TOP_LEVEL_AWAIT
+        except (SyntaxError, ValueError):
+            return cleaned(lines)
+        return lines
+
+    shell.input_transformers_cleanup.append(outside_strings)
+
+
+def _progress_bars():
+    class Plain(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+        def find_spec(self, name, path=None, target=None):
+            if name in ("tqdm.notebook", "tqdm.autonotebook"):
+                return importlib.machinery.ModuleSpec(name, self)
+            return None
+
+        def create_module(self, spec):
+            return None
+
+        def exec_module(self, module):
+            import tqdm
+
+            module.tqdm = module.tqdm_notebook = tqdm.tqdm
+            module.trange = module.tnrange = tqdm.trange
+
+    sys.meta_path.insert(0, Plain())
+
+
+# torch -----------------------------------------------------------------------------------
+
+
+class _AfterTorch(importlib.abc.MetaPathFinder):
+    """Adapts torch right after it is imported."""
+
+    def __init__(self, adapt):
+        self.adapt, self.busy = adapt, False
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "torch" or self.busy:
+            return None
+        self.busy = True
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_adapt(module):
+            execute(module)
+            self.adapt(module)
+
+        spec.loader.exec_module = execute_and_adapt
+        return spec
+
+
+FACTORIES = (
+    "arange as_tensor asarray empty empty_like empty_strided eye full full_like linspace logspace "
+    "normal ones ones_like rand rand_like randint randint_like randn randn_like randperm "
+    "scalar_tensor sparse_coo_tensor tensor tril_indices triu_indices zeros zeros_like "
+    "hann_window hamming_window set_default_device"
+).split()
+MOVERS = "to new_tensor new_empty new_full new_ones new_zeros".split()
+
+
+def _torch(paths, training_steps, note, torch):
+    """Every device is the CPU.  Functions are wrapped, not dispatched: a TorchFunctionMode would
+    slow down each operation of the training and switch torch's own fast paths off."""
+    real_device = torch.device
+
+    def on_cpu(value):
+        if isinstance(value, str) and DEVICE.match(value):
+            note(f"the device {value!r} is not here: the CPU was used")
+            return "cpu"
+        if type(value) is real_device and value.type not in ("cpu", "meta"):
+            note(f"the device {str(value)!r} is not here: the CPU was used")
+            return real_device("cpu")
+        return value
+
+    def here(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            if any(type(a) in (str, real_device) for a in args):
+                args = tuple(on_cpu(a) for a in args)
+            if kwargs and "device" in kwargs:
+                kwargs["device"] = on_cpu(kwargs["device"])
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    class DeviceType(type):
+        def __instancecheck__(cls, value):
+            return isinstance(value, real_device)
+
+        def __subclasscheck__(cls, kind):
+            return issubclass(kind, real_device)
+
+    class device(metaclass=DeviceType):  # noqa: N801  (it stands in for torch.device)
+        def __new__(cls, *args, **kwargs):
+            first = args[0] if args else kwargs.get("type", kwargs.get("device", "cpu"))
+            if isinstance(first, int) or DEVICE.match(str(first)):
+                note(f"the device {str(first)!r} is not here: the CPU was used")
+                return real_device("cpu")
+            return real_device(*args, **kwargs)
+
+    device.__module__, device.__qualname__ = "torch", "device"  # by which pickle finds it
+    copyreg.pickle(real_device, lambda value: (device, (str(value),)))
+    torch.device = device
+    for name in FACTORIES:
+        if hasattr(torch, name):
+            setattr(torch, name, here(getattr(torch, name)))
+    for name in MOVERS:
+        setattr(torch.Tensor, name, here(getattr(torch.Tensor, name)))
+    torch.nn.Module.to = here(torch.nn.Module.to)
+    torch.nn.Module.to_empty = here(torch.nn.Module.to_empty)
+
+    def stay(self, *_, **__):
+        note("the device 'cuda' is not here: the CPU was used")
+        return self
+
+    for kind in (torch.Tensor, torch.nn.Module):
+        kind.cuda = stay
+    torch.Tensor.pin_memory = lambda self, *_, **__: self
+
+    real_generator = torch.Generator
+
+    class GeneratorType(type):
+        def __instancecheck__(cls, value):
+            return isinstance(value, real_generator)
+
+    class Generator(metaclass=GeneratorType):
+        def __new__(cls, device="cpu"):
+            return real_generator(on_cpu(device))
+
+    torch.Generator = Generator
+
+    def manual_seed(seed):
+        return None
+
+    torch.mps.manual_seed = manual_seed
+    torch.cuda.get_device_name = lambda *_, **__: "CPU"
+    torch.cuda.synchronize = torch.cuda.empty_cache = lambda *_, **__: None
+
+    load, save = torch.load, torch.save
+
+    @functools.wraps(load)
+    def load_here(f, map_location=None, *args, **kwargs):
+        return load(paths(f), "cpu", *args, **kwargs)
+
+    @functools.wraps(save)
+    def save_here(obj, f, *args, **kwargs):
+        return save(obj, paths(f, writing=True), *args, **kwargs)
+
+    torch.load, torch.save = load_here, save_here
+    if training_steps:
+        _end_long_training(torch, training_steps, note)
+
+
+def _end_long_training(torch, budget, note):
+    # backward passes are counted, not optimizer steps: many loops update the weights by hand
+    backward = torch.autograd.backward
+    steps = 0
+
+    @functools.wraps(backward)
+    def counted(*args, **kwargs):
+        nonlocal steps
+        steps += 1
+        if steps > budget:
+            steps = 0
+            note(f"training was ended after {budget} steps; the later cells were run")
+            raise KeyboardInterrupt(f"training ended after {budget} steps")
+        return backward(*args, **kwargs)
+
+    torch.autograd.backward = counted

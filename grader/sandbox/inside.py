@@ -1,0 +1,279 @@
+"""A question put to the notebook's own code: cases in, plain results out.  Runs in the kernel.
+
+The text of wire.py, colab.py and this file is loaded as grader_wire, grader_colab and
+grader_inside before the notebook's first cell.  Nothing in here knows a right answer: it makes the target, calls it on
+one case after the other, and publishes what came back.  That the code of the notebook could change
+all of it is taken for granted; it would only spoil answers that it cannot know to be right.
+"""
+
+import ast
+import builtins
+import contextlib
+import hashlib
+import importlib.machinery
+import io
+import json
+import linecache
+import os
+import random
+import sys
+import types
+import warnings
+
+import numpy as np
+from grader_colab import install
+from grader_wire import decode, encode
+
+MIME = "application/x-grader+json"
+
+
+def boot(shell, settings):
+    """Get the kernel ready for a notebook: names of cells, seeds, what Colab had."""
+    global SHELL, PUBLISH, NOTES
+    SHELL, PUBLISH = shell, shell.display_pub.publish
+    shell.compile.get_code_name = lambda raw, transformed, number: f"<run {number}>"
+    seed(settings["seed"])
+    NOTES = install(shell, settings["data"], settings["training_steps"], settings["seed"])
+    sys.meta_path.insert(0, _Hidden(settings["hidden"]))
+
+
+def seed(number):
+    """Seed the generators that a notebook may leave unseeded, so that a rerun is the same."""
+    random.seed(number)
+    np.random.seed(number % 2**32)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(number)
+
+
+class _Hidden:
+    """Packages of the grader are not there for a notebook, unless it brings its own."""
+
+    def __init__(self, names):
+        self.names = frozenset(names)
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.names and path is None:
+            own = [p for p in sys.path if os.path.abspath(p).startswith(os.getcwd())]
+            spec = importlib.machinery.PathFinder.find_spec(name, own)
+            if spec is None:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            return spec
+        return None
+
+
+def publish(message):
+    PUBLISH({MIME: json.dumps(message)}, {})
+
+
+def tell_notes():
+    """What was adapted for the notebook so far."""
+    publish({"notes": NOTES})
+
+
+# one question ----------------------------------------------------------------------------
+
+
+def answer(request):
+    """Publish how the target is found, then one result for each case of each trial."""
+    request = json.loads(request)
+    ns = SHELL.user_ns
+    target, found = _target(request, ns)
+    publish({"found": found, "reads": sorted(_reads(target, ns)) if callable(target) else []})
+    if found["how"] in ("missing", "blocked"):
+        return
+    number = 0
+    for trial in request["trials"]:
+        call = _driver(trial["call"])
+        for encoded in trial["cases"]:
+            seed(request["seed"])
+            if request["assigns"]:
+                target = _Rerun(trial["statements"], request["assigns"], ns)
+            result = _one_case(target, call, encoded, ns)
+            publish({"case": number, **result})
+            if result["outcome"] == "interrupted":
+                return  # it would take as long for every other case
+            number += 1
+
+
+def _driver(source):
+    if not source:
+        return lambda target, *args: target(*args)
+    scope = {"np": np}
+    if "torch" in source:
+        import torch
+
+        scope["torch"] = torch
+    before = set(scope)
+    exec(compile(source, "<call>", "exec"), scope)
+    return next(v for k, v in scope.items() if k not in before and isinstance(v, types.FunctionType))
+
+
+def _one_case(target, call, encoded, ns):
+    args, given = decode(encoded["args"]), decode(encoded["given"])
+    names = [*(f"argument {i + 1}" for i in range(len(args))), *given]
+    before = [_digest(value) for value in (*args, *given.values())]
+    saved = dict(ns)
+    silence = _Silence()
+    try:
+        if isinstance(target, _Rerun):
+            target.given = given
+        else:
+            ns.update(given)
+        with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                value = call(target, *args)
+        after = [_digest(value) for value in (*args, *given.values())]
+        changed = [n for n, was, now in zip(names, before, after, strict=True) if was != now]
+        return {"outcome": "passed", "value": encode(value), "changed": changed}
+    except KeyboardInterrupt:
+        return {"outcome": "interrupted"}
+    except BaseException as error:  # SystemExit and the like are the student's failure too
+        return {"outcome": "raised", "error": _said(error), "where": _where(error)}
+    finally:
+        ns.clear()
+        ns.update(saved)
+
+
+class _Silence(io.TextIOBase):
+    def write(self, text):
+        return len(text)
+
+    def writable(self):
+        return True
+
+
+def _digest(value):
+    try:
+        return hashlib.sha256(json.dumps(encode(value)).encode()).digest()
+    except Exception:
+        return b"?"
+
+
+def _said(error):
+    try:
+        text = str(error)
+    except BaseException:
+        text = "(its text cannot be made)"
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text}"[:400] if text else type(error).__name__
+
+
+def _where(error):
+    """[file name, line] of the innermost line of the notebook that the error went through."""
+    place, trace = None, error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name.startswith(("<run ", "<handed in ")):
+            place = [name, trace.tb_lineno]
+        trace = trace.tb_next
+    return place
+
+
+# the target ------------------------------------------------------------------------------
+
+
+def _target(request, ns):
+    """The target to call (None for statements to rerun), and how it was found: "name", "renamed",
+    "rerun"; or why there is none: "missing", "blocked"."""
+    name = request["name"]
+    if request["assigns"]:
+        made = any(trial["statements"] for trial in request["trials"])
+        there = made or all(name in ns for name in request["assigns"])
+        return None, {"how": "rerun" if there else "missing", "name": name}
+    if callable(ns.get(name)) and not _is_of_a_library(ns[name]):
+        return ns[name], {"how": "name", "name": name, **_home(ns[name])}
+    # its own cell did not get that far, or the name was used again for something else
+    failed = None
+    for candidate in request["definitions"]:
+        other = candidate["name"]
+        if other == name or not callable(ns.get(other)):
+            try:
+                _execute(candidate, ns)
+            except BaseException as error:
+                failed = failed or {"how": "blocked", "name": other, "error": _said(error)}
+                continue
+        if callable(ns.get(other)):
+            how = "name" if other == name else "renamed"
+            return ns[other], {"how": how, "name": other, **_home(ns[other])}
+    if callable(ns.get(name)):
+        return ns[name], {"how": "name", "name": name}
+    return None, failed or {"how": "missing", "name": name}
+
+
+def _is_of_a_library(value):
+    return getattr(value, "__module__", None) not in (None, "__main__")
+
+
+def _home(value):
+    code = getattr(value, "__code__", None)
+    if code is None and isinstance(value, type):
+        codes = [f.__code__ for f in vars(value).values() if isinstance(f, types.FunctionType)]
+        code = min(codes, key=lambda c: c.co_firstlineno, default=None)
+    if code is None:
+        return {}
+    return {"file": code.co_filename, "line": code.co_firstlineno}
+
+
+def _execute(statement, ns):
+    tree = ast.parse(statement["source"])
+    tree.body = [tree.body[statement["index"]]]
+    name = f"<handed in {statement['cell']}>"
+    text = statement["source"]
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    exec(compile(tree, name, "exec"), ns)
+
+
+class _Rerun:
+    """Statements of the notebook as a function from names given to the names left behind.
+
+    `names` is the notebook's own namespace, for a driver that has to find its way in it.
+    """
+
+    def __init__(self, statements, assigns, ns):
+        self.statements, self.assigns, self.names, self.given = statements, assigns, ns, {}
+
+    def __call__(self, **given):
+        given = {**self.given, **given}
+        # what is made anew must come from this rerun, never be left over from the notebook's own
+        # run; a name that is only added to keeps its start
+        for statement in self.statements:
+            for name in statement["makes"]:
+                if name in self.assigns:
+                    self.names.pop(name, None)
+        self.names.update(given)
+        for statement in self.statements:
+            if not set(statement["writes"]) <= set(given):
+                _execute(statement, self.names)
+        for name in self.assigns:
+            if name not in self.names:
+                raise NameError(f"name {name!r} is not defined")
+        left = [self.names[name] for name in self.assigns]
+        return left[0] if len(left) == 1 else left
+
+
+def _reads(target, ns):
+    """Names of the notebook's data that a function reads beyond its arguments."""
+    seen, data, todo = set(), set(), [target]
+    while todo:
+        thing = todo.pop()
+        if isinstance(thing, type):
+            todo.extend(f for f in vars(thing).values() if isinstance(f, types.FunctionType))
+            continue
+        code = getattr(thing, "__code__", None)
+        codes = [code] if code is not None else []
+        while codes:
+            code = codes.pop()
+            if code in seen:
+                continue
+            seen.add(code)
+            codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
+            for name in code.co_names:
+                if name not in ns or hasattr(builtins, name):
+                    continue
+                value = ns[name]
+                if isinstance(value, (types.FunctionType, type)):
+                    todo.append(value)
+                elif not callable(value) and not isinstance(value, types.ModuleType):
+                    data.add(name)
+    return data

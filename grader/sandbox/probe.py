@@ -1,0 +1,235 @@
+"""From a question to what a kernel is asked, and from what comes back to Observed."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from grader import wire
+from grader.authoring import Case, Cell, Question, Trial, directly
+from grader.errors import AssignmentError, SandboxError
+from grader.model import Asked, Found, Observation, Observed, Outcome, Place
+from grader.sandbox import slices
+from grader.sandbox.slices import Statement
+
+SHIPPED = ("np", "torch")
+RUN = re.compile(r"^<run (\d+)>$")
+HANDED_IN = re.compile(r"^<handed in (\d+)>$")
+NOT_ASKED = Observation(Outcome.TIMED_OUT, error="not tried: an earlier call did not end")
+
+
+def call_source(call: Any) -> str:
+    """The source of a trial's call, to be run in the kernel; "" for a plain call.
+
+    Raises AssignmentError if it would not run on its own there.
+    """
+    if call is directly:
+        return ""
+    names = inspect.getclosurevars(call)
+    strangers = sorted((set(names.globals) | set(names.nonlocals)) - set(SHIPPED))
+    if strangers:
+        raise AssignmentError(
+            f"{call.__module__}.{call.__name__} uses {', '.join(strangers)}, which the sandbox "
+            f"does not have; it may use its arguments and {', '.join(SHIPPED)}"
+        )
+    return textwrap.dedent(inspect.getsource(call))
+
+
+def encoded(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Cases as the kernel is sent them."""
+    return [
+        {"args": wire.encode(list(c.args)), "given": wire.encode(dict(c.given))} for c in cases
+    ]
+
+
+def digest(cases: Sequence[Case]) -> str:
+    """What tells whether stored observations are of just these inputs."""
+    return hashlib.sha256(json.dumps(encoded(cases), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def request(
+    question: Question,
+    trials: Mapping[Trial, Sequence[Case]],
+    statements: Sequence[Statement],
+    taken: Collection[str],
+    seed: int,
+) -> str:
+    """What the kernel is asked about `question`, as JSON.
+
+    taken  names of the other targets of the notebook, which no renamed target can have
+    """
+    target = question.target
+    assigns = list(target.assigns) if isinstance(target, Cell) else []
+    return json.dumps(
+        {
+            "name": str(target),
+            "assigns": assigns,
+            "seed": seed,
+            "definitions": []
+            if isinstance(target, Cell)
+            else [_shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)],
+            "trials": [
+                {
+                    "call": call_source(trial.call),
+                    "cases": encoded(cases),
+                    "statements": [
+                        _shipped(s) for s in slices.rerun(statements, cases[0].given, assigns)
+                    ]
+                    if assigns
+                    else [],
+                }
+                for trial, cases in trials.items()
+            ],
+        }
+    )
+
+
+def _candidates(
+    question: Question, statements: Sequence[Statement], taken: Collection[str]
+) -> list[tuple[str, Statement]]:
+    name = str(question.target)
+    others = slices.renamed(statements, name, question.known_parameters, {*taken, name})
+    return [(name, s) for s in slices.definitions(statements, name)] + [
+        (s.node.name, s) for s in others  # type: ignore[attr-defined]  # functions and classes
+    ]
+
+
+def _shipped(statement: Statement) -> dict[str, Any]:
+    return {
+        "cell": statement.cell,
+        "index": statement.index,
+        "source": statement.source,
+        "makes": sorted(statement.makes),
+        "writes": sorted(statement.writes),
+    }
+
+
+class Answers:
+    """Reads what a kernel sent back, believing nothing but its form.
+
+    runs  the cell (from 1) of each numbered run of the kernel
+    """
+
+    def __init__(self, statements: Sequence[Statement], runs: Mapping[int, int]) -> None:
+        self.statements, self.runs = statements, runs
+
+    def observed(
+        self,
+        question: Question,
+        trials: Mapping[Trial, Sequence[Case]],
+        messages: Sequence[Mapping[str, Any]],
+        alive: bool,
+    ) -> Observed:
+        """All that was seen of `question`; `alive` says whether the kernel survived it.
+
+        Raises SandboxError if results are missing for which no code of the student answers.
+        """
+        head = messages[0].get("found") if messages else None
+        how = head.get("how") if isinstance(head, dict) else None
+        if how in ("missing", "blocked"):
+            error = plain(head.get("error"))
+            found = self._of_definition(question) if how == "blocked" else None
+            return Observed(found, error=error if how == "blocked" else "")
+        wanted = sum(len(cases) for cases in trials.values())
+        results = [m for m in messages[1:] if type(m.get("case")) is int]
+        seen: list[Observation] = []
+        for message in results:
+            if message["case"] == len(seen) and len(seen) < wanted:
+                seen.append(self._observation(message))
+        if len(seen) < wanted and not (seen and seen[-1].outcome is Outcome.TIMED_OUT):
+            if alive:
+                raise SandboxError("the kernel lives, but sent no result")
+            seen.append(Observation(Outcome.RAISED, error="the kernel died in this call"))
+        seen += [NOT_ASKED] * (wanted - len(seen))
+        asked, at = {}, 0
+        for trial, cases in trials.items():
+            asked[trial.name] = Asked(digest(cases), tuple(seen[at : at + len(cases)]))
+            at += len(cases)
+        reads = messages[0].get("reads") if messages else []
+        names = reads if isinstance(reads, list) else []
+        return Observed(
+            self._found(question, head if isinstance(head, dict) else {}),
+            asked,
+            tuple(sorted(plain(name) for name in names[:100])),
+        )
+
+    def _observation(self, message: Mapping[str, Any]) -> Observation:
+        outcome = message.get("outcome")
+        if outcome == "interrupted":
+            return Observation(Outcome.TIMED_OUT, error="the call did not end in time")
+        if outcome != "passed":
+            return Observation(
+                Outcome.RAISED,
+                error=plain(message.get("error")) or "it failed",
+                where=self._place(message.get("where")),
+            )
+        try:
+            value = wire.decode(message.get("value"))
+        except (wire.WireError, RecursionError) as error:
+            return Observation(Outcome.RAISED, error=f"the result could not be read: {error}")
+        changed = message.get("changed")
+        names = changed if isinstance(changed, list) else []
+        return Observation(Outcome.PASSED, value, changed=tuple(plain(n) for n in names[:20]))
+
+    def _place(self, where: Any) -> Place | None:
+        if not (isinstance(where, list) and len(where) == 2 and isinstance(where[0], str)):
+            return None
+        cell = None
+        if run := RUN.match(where[0]):
+            cell = self.runs.get(int(run[1]))
+        elif handed_in := HANDED_IN.match(where[0]):
+            cell = int(handed_in[1])
+        if cell is None or type(where[1]) is not int:
+            return None
+        return Place(cell, where[1])
+
+    def _found(self, question: Question, head: Mapping[str, Any]) -> Found | None:
+        if isinstance(question.target, Cell):
+            return self._of_cell(question.target)
+        name = plain(head.get("name")) or str(question.target)
+        note = ""
+        if head.get("how") == "renamed":
+            note = f"there is no {question.target}; {name} was used in its place"
+        place = self._place([head.get("file"), head.get("line")])
+        defining = slices.definitions(self.statements, name)
+        statement = next(
+            (s for s in defining if place and s.cell == place.cell and _holds(s, place.line)),
+            defining[0] if defining else None,
+        )
+        if statement is None:
+            return Found(name, place, place.line, note) if place else None
+        return Found(name, Place(statement.cell, statement.line), statement.last_line, note)
+
+    def _of_definition(self, question: Question) -> Found | None:
+        return self._found(question, {"name": str(question.target)})
+
+    def _of_cell(self, target: Cell) -> Found | None:
+        makers = [
+            s
+            for s in slices.rerun(self.statements, (), target.assigns)
+            if s.writes & set(target.assigns)
+        ]
+        if not makers:
+            return None
+        last = makers[-1]
+        first = next(s for s in makers if s.cell == last.cell)
+        name = ", ".join(target.assigns)
+        return Found(name, Place(last.cell, first.line), last.last_line)
+
+
+def _holds(statement: Statement, line: int) -> bool:
+    return statement.line <= line <= statement.last_line
+
+
+def plain(value: Any) -> str:
+    """Text that a kernel sent, fit to be shown: short, no control characters."""
+    # what a kernel sent is shown to people: no lone surrogates, no control characters
+    if not isinstance(value, str):
+        return ""
+    clean = value[:500].encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() else " " for c in clean)
