@@ -1,0 +1,1 @@
+"""Verdicts to grades to a gradebook.  Pure, as judging is."""

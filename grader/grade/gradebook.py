@@ -1,0 +1,43 @@
+"""From graded notebooks to every student's grade, one row for whoever handed in anything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from grader.model import FileNote, Grade, NotebookGrade
+
+LATENESS_NOT_CHECKED = "lateness_not_checked"
+
+
+def grades(
+    graded: Mapping[tuple[str, str], NotebookGrade],
+    notebooks: Collection[str],
+    absent: Mapping[str, NotebookGrade],
+) -> tuple[Grade, ...]:
+    """A grade for each student in `graded`, by id.
+
+    graded     what is known of each (student, notebook)
+    notebooks  the assignment's, in its order: each student has every one
+    absent     what stands for a notebook that was not handed in
+    """
+    students = sorted({student for student, _ in graded})
+    return tuple(
+        Grade(
+            student,
+            own := tuple(graded.get((student, n), absent[n]) for n in notebooks),
+            flags=_flags(own),
+        )
+        for student in students
+    )
+
+
+def _flags(notebooks: Iterable[NotebookGrade]) -> tuple[str, ...]:
+    raised = {flag for n in notebooks for j in n.judgements for flag in j.flags}
+    return tuple(sorted(raised | {LATENESS_NOT_CHECKED}))
+
+
+def needs_person(grades: Iterable[Grade], files: Iterable[FileNote]) -> bool:
+    """Whether anything is left that only a person can decide; an unmarked text is not that."""
+    return any(grade.status == "needs_person" for grade in grades) or any(
+        note.became == "needs_person" for note in files
+    )

@@ -1,0 +1,1 @@
+"""Observations to verdicts.  Pure: no files, no clock, no student code."""

@@ -1,0 +1,94 @@
+"""Where two results part: the one place that decides what "the same" means."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.authoring import Tolerance
+
+
+def difference(got: Any, expected: Any, tolerance: Tolerance) -> str | None:
+    """How `got` departs from `expected`, in words for the student, or None if they agree.
+
+    Lists, tuples, scalars and arrays are the same if NumPy makes the same array of them; axes of
+    length one do not count.  Agreement is norm-wise, see Tolerance.  NaN agrees with nothing.
+    """
+    if got is None and expected is not None:
+        return "got None: is a `return` missing?"
+    want = numbers(expected)
+    if want is None:
+        return None if _same_text(got, expected) else f"got {shown(got)}, expected {shown(expected)}"
+    have = numbers(got)
+    if have is None:
+        return f"got {_kind(got)}, expected numbers of shape {want.shape}"
+    if _without_ones(have.shape) != _without_ones(want.shape):
+        return f"got shape {have.shape}, expected {want.shape}"
+    have = have.reshape(want.shape)
+    if want.size == 0:
+        return None
+    with np.errstate(all="ignore"):
+        gap = np.abs(have - want)
+        allowed = tolerance.rtol * np.max(np.abs(want)) + tolerance.atol
+        wrong = ~(gap <= allowed)  # not (gap > allowed): NaN must count as wrong
+    if not wrong.any():
+        return None
+    if want.ndim == 0 or want.size == 1:
+        return f"got {_number(have.ravel()[0])}, expected {_number(want.ravel()[0])}"
+    worst = np.unravel_index(np.argmax(np.where(np.isnan(gap), np.inf, gap)), want.shape)
+    return (
+        f"{wrong.sum()} of {want.size} values differ, most at [{', '.join(map(str, worst))}]: "
+        f"got {_number(have[worst])}, expected {_number(want[worst])}"
+    )
+
+
+def numbers(value: Any) -> NDArray[np.float64] | None:
+    """The array of floats that NumPy makes of `value`, or None if it makes none."""
+    if value is None or isinstance(value, (str, dict)):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a ragged list, a complex number with both parts
+            array = np.asarray(value)
+            if array.dtype.kind == "c" and not np.any(array.imag):
+                array = array.real
+            if array.dtype.kind not in "biuf":
+                return None
+            return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError, Warning):
+        return None
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length != 1)
+
+
+def _same_text(got: Any, expected: Any) -> bool:
+    if isinstance(expected, (list, tuple)):
+        return (
+            isinstance(got, (list, tuple))
+            and len(got) == len(expected)
+            and all(_same_text(a, b) for a, b in zip(got, expected, strict=True))
+        )
+    return type(got) is type(expected) and bool(np.array_equal(got, expected))
+
+
+def shown(value: Any) -> str:
+    """A value in at most a line."""
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _number(value: np.float64) -> str:
+    return f"{value:.6g}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"a {type(value).__name__} that makes no array"
+    if isinstance(value, str):
+        return f"the text {shown(value)}"
+    return shown(value) if type(value).__name__ == "Opaque" else f"a {type(value).__name__}"

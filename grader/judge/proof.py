@@ -1,0 +1,93 @@
+"""An assignment to the proof that it judges as it should, before any student is graded.
+
+The reference and what is as right earn everything, the handout earns nothing, and each
+misconception loses points and is recognised as itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from grader.authoring import Assignment, Implementation, Question
+from grader.judge.expectations import expectations
+from grader.judge.questions import judge_question
+from grader.model import Asked, Found, Observation, Observed, Outcome, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one program fared.  `breach` says what is wrong with that; empty if nothing is."""
+
+    notebook: str
+    question: str
+    program: str
+    kind: str  # reference, also right, handout, misconception
+    outcome: Outcome
+    earned: float
+    possible: float
+    holds: tuple[bool, ...]  # which claims hold, in the authored order
+    named: str  # the misconception that it is taken for
+    breach: str
+
+
+def proof(assignment: Assignment, seed: int) -> Iterator[Row]:
+    """A row for each program of each question."""
+    for key, notebook in assignment.notebooks.items():
+        for question in notebook.questions:
+            if isinstance(question, Question):
+                yield _row(key, question, question.reference, "reference", seed)
+                for program in question.also_right:
+                    yield _row(key, question, program, "also right", seed)
+                if question.untouched is not None:
+                    yield _row(key, question, question.untouched, "handout", seed)
+                for program in question.misconceptions:
+                    yield _row(key, question, program, "misconception", seed)
+
+
+def _row(
+    notebook: str, question: Question, program: Implementation, kind: str, seed: int
+) -> Row:
+    judgement = judge_question(question, handed_in(question, program, seed), seed)
+    named = (judgement.finding and judgement.finding.misconception) or ""
+    earned = judgement.earned or 0.0
+    breach = ""
+    if kind in ("reference", "also right") and judgement.outcome is not Outcome.PASSED:
+        breach = "it is right, but loses points"
+    elif kind in ("reference", "also right") and named:
+        breach = "it is right, but is taken for a misconception"
+    elif kind == "handout" and judgement.outcome is not Outcome.BLANK:
+        breach = "the handout is not recognised as blank"
+    elif kind == "misconception" and earned >= judgement.possible:
+        breach = "it is wrong, but loses nothing"
+    elif kind == "misconception" and named != program.__name__:
+        breach = "it is not recognised as itself"
+    return Row(
+        notebook,
+        question.key,
+        program.__name__,
+        kind,
+        judgement.outcome,
+        earned,
+        judgement.possible,
+        tuple(v.outcome is Outcome.PASSED for v in judgement.verdicts),
+        named,
+        breach,
+    )
+
+
+def handed_in(question: Question, program: Implementation, seed: int) -> Observed:
+    """What would be observed of a student who handed in `program`."""
+    trials = {
+        name: Asked(
+            "",
+            tuple(
+                Observation(Outcome.RAISED, error=result.error)
+                if result.error is not None
+                else Observation(Outcome.PASSED, result.value)
+                for result in results
+            ),
+        )
+        for name, results in expectations(question, seed).of(program).items()
+    }
+    return Observed(Found(str(question.target), Place(1, 1), 1), trials)

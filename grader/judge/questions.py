@@ -1,0 +1,178 @@
+"""From all that was seen of a question to its judgement; the one place where claims meet."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+from grader.authoring import Case, Cell, Check, Implementation, Question, Written
+from grader.judge.diagnose import explains, misconception
+from grader.judge.expectations import Expectations, expectations
+from grader.judge.verdicts import judge
+from grader.model import Asked, Finding, Judgement, Observed, Outcome, Verdict
+
+
+def judge_question(question: Question, observed: Observed, seed: int) -> Judgement:
+    """The verdicts on every claim that was asked, and what they come to."""
+    if observed.error and observed.found is None:
+        return _all(question, Outcome.ERROR, None, Finding(observed.error))
+    if observed.found is None:
+        return _all(question, Outcome.MISSING, 0.0, Finding(_missing(question)))
+    if not observed.trials:
+        said = f"{observed.found.name} could not be made: {observed.error}"
+        finding = Finding(said, where=observed.found.where)
+        return _all(question, Outcome.BLOCKED, 0.0, finding, observed)
+
+    expected = expectations(question, seed)
+    untouched = question.untouched
+    if untouched is not None and explains(
+        question, expected, untouched, observed.trials, same_errors=True
+    ):
+        advice = inspect.getdoc(untouched) or "It computes what the handout computes."
+        return _all(question, Outcome.BLANK, 0.0, Finding(advice, where=observed.found.where), observed)
+
+    programs = [question.reference, *question.also_right]
+    tried = [_verdicts(question, expected, program, observed) for program in programs]
+    verdicts = max(tried, key=lambda several: sum(v.earned or 0.0 for v in several))
+    verdicts, flags = _sizes(question, verdicts, observed, expected)
+    if any(o.changed for trial in observed.trials.values() for o in trial.observations):
+        flags.append("changes_its_inputs")
+    charged = [v for v in verdicts if v.possible]
+    earned = round(sum(v.earned or 0.0 for v in charged), 2)
+    possible = round(sum(v.possible for v in charged), 2)
+    return Judgement(
+        question.key,
+        question.title,
+        _outcome(charged, earned, possible),
+        earned,
+        possible,
+        tuple(verdicts),
+        _main_finding(question, expected, verdicts, observed.trials),
+        tuple(sorted(flags)),
+        observed.found,
+    )
+
+
+def judge_written(question: Written, observed: Observed | None) -> Judgement:
+    """A text is shown; it is marked by a person, never by rule."""
+    verdict = Verdict(question.title, Outcome.NEEDS_REVIEW, None, question.points)
+    return Judgement(
+        question.key,
+        question.title,
+        Outcome.NEEDS_REVIEW,
+        None,
+        question.points,
+        (verdict,),
+        found=observed.found if observed else None,
+        written=True,
+        text=observed.text if observed else "",
+    )
+
+
+def undecided(question: Question | Written, outcome: Outcome, why: str) -> Judgement:
+    """The judgement on a question whose notebook is not there (MISSING: 0) or could not be graded
+    (ERROR: no points yet)."""
+    earned = 0.0 if outcome is Outcome.MISSING else None
+    if isinstance(question, Written):
+        verdict = Verdict(question.title, outcome, earned, question.points)
+        return Judgement(
+            question.key,
+            question.title,
+            outcome,
+            earned,
+            question.points,
+            (verdict,),
+            Finding(why),
+            written=True,
+        )
+    return _all(question, outcome, earned, Finding(why))
+
+
+def _all(
+    question: Question,
+    outcome: Outcome,
+    earned: float | None,
+    finding: Finding,
+    observed: Observed | None = None,
+) -> Judgement:
+    verdicts = tuple(Verdict(c.claim, outcome, earned, c.points) for c in question.checks)
+    return Judgement(
+        question.key,
+        question.title,
+        outcome,
+        earned,
+        round(question.points, 2),
+        verdicts,
+        finding,
+        found=observed.found if observed else None,
+    )
+
+
+def _missing(question: Question) -> str:
+    if isinstance(question.target, Cell):
+        names = " or ".join(question.target.assigns)
+        return f"No cell of the notebook makes {names}."
+    return f"The notebook defines no {question.target}."
+
+
+def _verdicts(
+    question: Question, expected: Expectations, program: Implementation, observed: Observed
+) -> list[Verdict]:
+    own = expected.of(question.reference)
+    results = {**own, **expected.of(program)}
+    verdicts = []
+    for check in question.checks:
+        name = question.trial(check).name
+        if name in observed.trials:
+            cases: Sequence[Case] = expected.cases[name]
+            seen = observed.trials[name].observations
+            verdicts.append(judge(question, check, cases, results[name], seen, observed.found))
+    return verdicts
+
+
+def _sizes(
+    question: Question, verdicts: list[Verdict], observed: Observed, expected: Expectations
+) -> tuple[list[Verdict], list[str]]:
+    """A function that is right at the notebook's own sizes only is flagged; it is charged where
+    nothing that it reads from the notebook, beyond what a case sets, could explain it."""
+    checks: Mapping[str, Check] = {check.claim: check for check in question.checks}
+    charged = [v for v in verdicts if v.possible]
+    own = [v for v in charged if not checks[v.claim].other_sizes]
+    other = [v for v in charged if checks[v.claim].other_sizes and v.outcome is not Outcome.PASSED]
+    if not own or not other or any(v.outcome is not Outcome.PASSED for v in own):
+        return verdicts, []
+    given = {name for cases in expected.cases.values() for case in cases for name in case.given}
+    if set(observed.reads) <= given:
+        return verdicts, ["fixed_sizes"]
+    excused = [
+        Verdict(v.claim, Outcome.PASSED, v.possible, v.possible) if v in other else v
+        for v in verdicts
+    ]
+    return excused, ["fixed_sizes"]
+
+
+def _outcome(charged: Sequence[Verdict], earned: float, possible: float) -> Outcome:
+    if earned == possible:
+        return Outcome.PASSED
+    if earned:
+        return Outcome.PARTIAL
+    outcomes = {v.outcome for v in charged}
+    return outcomes.pop() if len(outcomes) == 1 else Outcome.FAILED
+
+
+def _main_finding(
+    question: Question,
+    expected: Expectations,
+    verdicts: Sequence[Verdict],
+    asked: Mapping[str, Asked],
+) -> Finding | None:
+    lost = [v for v in verdicts if v.possible and v.outcome is not Outcome.PASSED and v.finding]
+    if not lost:
+        return None
+    worst = max(lost, key=lambda v: v.possible).finding
+    assert worst is not None
+    wrong = misconception(question, expected, asked)
+    if wrong is None:
+        return worst
+    advice = " ".join((inspect.getdoc(wrong) or "").split())
+    return Finding(advice, wrong.__name__, worst.shown_by, worst.where)

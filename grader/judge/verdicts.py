@@ -1,0 +1,142 @@
+"""From the observations of one trial to a verdict on one claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from grader.authoring import Case, Cell, Check, Question, Tolerance, View
+from grader.judge.difference import difference, numbers, shown
+from grader.judge.expectations import Result
+from grader.model import Counterexample, Finding, Found, Observation, Outcome, Verdict
+
+EXACT = Tolerance(rtol=1e-12, atol=0.0)
+
+
+def judge(
+    question: Question,
+    check: Check,
+    cases: Sequence[Case],
+    right: Sequence[Result],
+    seen: Sequence[Observation],
+    found: Found | None,
+) -> Verdict:
+    """PASSED if the claim holds on every case; else why it does not, on the first that fails."""
+    for case, expected, observed in zip(cases, right, seen, strict=True):
+        departure = _departure(question, check.view, case, expected.value, observed)
+        if departure is not None:
+            outcome = Outcome.FAILED if observed.returned else observed.outcome
+            where = observed.where or (found.where if found else None)
+            finding = Finding(departure.said, shown_by=departure, where=where)
+            return Verdict(check.claim, outcome, 0.0, check.points, finding)
+    if check.points and ignores_its_input(question, right, seen):
+        same = Finding(
+            "It gives the same result whatever it is given.",
+            where=found.where if found else None,
+        )
+        return Verdict(check.claim, Outcome.FAILED, 0.0, check.points, same)
+    return Verdict(check.claim, Outcome.PASSED, check.points, check.points)
+
+
+def readings(value: Any) -> Iterator[Any]:
+    """What a result may mean: itself, and for a tuple also its first entry, as in
+    `return X_prime, attention`."""
+    yield value
+    if isinstance(value, tuple) and value:
+        yield value[0]
+
+
+def _departure(
+    question: Question, view: View, case: Case, right: Any, observed: Observation
+) -> Counterexample | None:
+    call = as_typed(question, case)
+    expected = view(question.form(right))
+    if not observed.returned:
+        return Counterexample(call, None, expected, observed.error)
+    first: Counterexample | None = None
+    for reading in readings(observed.value):
+        try:
+            got = view(question.form(reading))
+            said = difference(got, expected, question.tolerance)
+        except Exception as error:  # form and view may meet whatever a student returns
+            got = reading
+            said = difference(reading, question.form(right), question.tolerance)
+            said = said or f"got {shown(reading)}: {type(error).__name__}"
+        if said is None:
+            return None
+        first = first or Counterexample(call, got, expected, said)
+    return first
+
+
+def agrees(question: Question, value: Any, other: Any) -> bool:
+    """Whether a student's result is, as a whole, what a program of ours gave; NaN equals NaN."""
+    for reading in readings(value):
+        try:
+            got, want = question.form(reading), question.form(other)
+            if difference(_without_nan(got), _without_nan(want), question.tolerance) is None:
+                return True
+        except Exception:  # as above: it is not what the program gave
+            continue
+    return False
+
+
+def _without_nan(value: Any) -> Any:
+    array = numbers(value)
+    return value if array is None else np.nan_to_num(array, nan=1.25e6, posinf=3e6, neginf=-3e6)
+
+
+def ignores_its_input(
+    question: Question, right: Sequence[Result], seen: Sequence[Observation]
+) -> bool:
+    """Whether the results are all the same where the right ones are not.
+
+    Without this a constant could earn the claims that look at a part of the result only, such as
+    its shape or its sum.
+    """
+    pairs = [
+        (a.value, b.value)
+        for (x, a), (y, b) in combinations(zip(right, seen, strict=True), 2)
+        if not _same(question, x.value, y.value)
+    ]
+    return bool(pairs) and all(_same(question, a, b) for a, b in pairs)
+
+
+def _same(question: Question, a: Any, b: Any) -> bool:
+    x, y = (_plain(question, value) for value in (a, b))
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.shape != y.shape:
+        filled = np.concatenate([x.ravel(), y.ravel()])
+        return bool(filled.size and np.all(filled == filled[0]))
+    return difference(x, y, EXACT) is None
+
+
+def _plain(question: Question, value: Any) -> Any:
+    for reading in readings(value):
+        try:
+            array = numbers(question.form(reading))
+        except Exception:  # what cannot be brought to the form is no array
+            continue
+        if array is not None:
+            return array
+    return value
+
+
+def as_typed(question: Question, case: Case) -> str:
+    """The call as the student would type it, with long arrays given by their shape."""
+    if isinstance(question.target, Cell) and case.given:
+        small = [
+            f"{name} = {_argument(v)}" for name, v in case.given.items() if isinstance(v, int)
+        ]
+        return f"{', '.join(question.target.assigns)}, made anew with {', '.join(small)}"
+    return f"{question.target}({', '.join(_argument(value) for value in case.args)})"
+
+
+def _argument(value: Any) -> str:
+    array = numbers(value)
+    if array is None:
+        return shown(value)
+    if array.size > 8:
+        return f"<array {array.shape}>"
+    return str(np.round(array, 4).tolist()) if array.ndim else f"{array:.6g}"
