@@ -1,0 +1,475 @@
+"""The commands: words typed to work done, a result on stdout and an exit code.
+
+0 all is well, 1 something needs a person, 2 wrong use (nothing was run), 3 a bug of ours, 130
+interrupted.  What is heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+from cyclopts import App, CycloptsError, Parameter
+
+from grader import __version__
+from grader.errors import GraderError, SandboxError, SubmissionError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grader.config import Settings
+    from grader.ingest.submissions import Intake
+    from grader.model import Gradebook
+    from grader.pipeline import Plan
+
+NO_SANDBOX = (
+    "warning: no sandbox yet: student code runs with your rights. Grade only a class that you trust."
+)
+
+app = App(
+    name="grader",
+    version=__version__,
+    help="Grade notebooks by comparing what they compute with what a reference computes.",
+    version_flags=["--version"],
+)
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Options that every command knows."""
+
+    config: Annotated[Path | None, Parameter(help="Settings file [default: ./grader.toml].")] = None
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative=(), help="Print the result as JSON.")
+    ] = False
+    quiet: Annotated[
+        bool, Parameter(name=["--quiet", "-q"], negative=(), help="Print the result only.")
+    ] = False
+    verbose: Annotated[
+        bool, Parameter(name=["--verbose", "-v"], negative=(), help="Print more.")
+    ] = False
+
+    def settings(self, **flags: Any) -> Settings:
+        from grader import config
+
+        by_path = {key.replace("__", "."): value for key, value in flags.items()}
+        return config.settings(self.config, by_path)
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            _stderr(text)
+
+
+COMMON = Common()
+
+
+@app.command
+def run(
+    paths: Annotated[list[Path], Parameter(help="Folders or notebooks.")],
+    /,
+    *,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="Results folder [default: results].")
+    ] = None,
+    workers: Annotated[
+        int | None, Parameter(name=["--workers", "-j"], help="Kernels at once [default: cores].")
+    ] = None,
+    seed: Annotated[int | None, Parameter(help="Of the fresh inputs.")] = None,
+    fresh: Annotated[
+        bool, Parameter(negative=(), help="Grade all anew, also what has not changed.")
+    ] = False,
+    common: Common = COMMON,
+) -> int:
+    """Grade notebooks into a results folder: gradebook, verdicts and a page for each student."""
+    if not paths:
+        raise UsageError("nothing to grade: name a folder or a notebook, as in\n  grader run submissions/")
+    settings = common.settings(run__output=output, run__workers=workers, run__seed=seed)
+    from grader import pipeline
+    from grader.grade.gradebook import needs_person
+
+    bar = _Bar(common.quiet)
+    graded = pipeline.run(
+        paths,
+        settings,
+        fresh=fresh,
+        told=lambda intake, plan: _tell_intake(common, paths, intake, plan, settings),
+        progress=bar,
+    )
+    bar.close()
+    code = int(needs_person(graded.gradebook.grades, graded.gradebook.files))
+    _show_gradebook(common, graded.gradebook, settings.run.output, code, graded.seconds)
+    return code
+
+
+@app.command
+def check(
+    notebook: Annotated[Path, Parameter(help="One notebook.")],
+    /,
+    *,
+    public: Annotated[
+        bool, Parameter(negative=(), help="Ask the handout's published cases only.")
+    ] = False,
+    seed: Annotated[int | None, Parameter(help="Of the fresh inputs.")] = None,
+    common: Common = COMMON,
+) -> int:
+    """Show one notebook in full detail; nothing is written."""
+    settings = common.settings(run__seed=seed)
+    from grader import pipeline
+    from grader.model import Outcome
+    from grader.report import terminal
+
+    common.say(NO_SANDBOX)
+    try:
+        grade = pipeline.check(notebook, settings, public)
+    except SubmissionError as error:
+        _stderr(f"error: {error}")
+        return 1
+    if common.as_json:
+        _print_json({"notebook": grade.notebook, "questions": [_question_json(j) for j in grade.judgements]})
+    else:
+        terminal.check_view(grade, _console())
+    wrong = grade.outcome is not Outcome.PASSED or any(
+        v.outcome is not Outcome.PASSED
+        for j in grade.judgements
+        if not j.written
+        for v in j.verdicts
+        if v.possible or public
+    )
+    return int(wrong)
+
+
+@app.command
+def judge(
+    results: Annotated[Path, Parameter(help="A results folder.")],
+    /,
+    *,
+    common: Common = COMMON,
+) -> int:
+    """Judge stored observations again, after points, advice or tolerance changed; runs no code."""
+    settings = common.settings(run__output=results)
+    from grader import pipeline
+    from grader.grade.gradebook import needs_person
+
+    gradebook = pipeline.judge(results, settings)
+    code = int(needs_person(gradebook.grades, gradebook.files))
+    _show_gradebook(common, gradebook, results, code, None)
+    return code
+
+
+@app.command
+def report(
+    student: Annotated[str | None, Parameter(help="A student's id.")] = None,
+    /,
+    *,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="Results folder [default: results].")
+    ] = None,
+    class_: Annotated[bool, Parameter(name="--class", negative=(), help="The class.")] = False,
+    open_: Annotated[
+        bool, Parameter(name="--open", negative=(), help="Open the page in a browser.")
+    ] = False,
+    common: Common = COMMON,
+) -> int:
+    """Show the results of a student, or of the class."""
+    settings = common.settings(run__output=output)
+    from grader import pipeline
+    from grader.report import pages, terminal
+
+    gradebook = pipeline.stored(settings.run.output, settings)
+    page = settings.run.output / "reports" / "index.html"
+    if student is None or class_:
+        if common.as_json:
+            _print_json(_gradebook_json(gradebook, None))
+        else:
+            terminal.run_table(gradebook, _console())
+    else:
+        grade = _grade_of(gradebook, student)
+        page = page.parent / pages.page_name(grade.student)
+        if common.as_json:
+            _print_json(_student_json(grade))
+        else:
+            terminal.student_view(grade, _console())
+    if open_:
+        import webbrowser
+
+        webbrowser.open(page.absolute().as_uri())
+    common.say(f"→ {page}")
+    return 0
+
+
+@app.command
+def validate(
+    assignment: Annotated[str | None, Parameter(help="Its key [default: week14].")] = None,
+    /,
+    *,
+    seed: Annotated[int | None, Parameter(help="Of the fresh inputs.")] = None,
+    common: Common = COMMON,
+) -> int:
+    """Let an assignment prove itself: what each right and wrong program earns, and is told."""
+    settings = common.settings(course__assignment=assignment, run__seed=seed)
+    from grader import pipeline
+    from grader.report import terminal
+
+    rows = pipeline.validate(settings)
+    breaches = [row for row in rows if row.breach]
+    if common.as_json:
+        import dataclasses
+
+        _print_json([dataclasses.asdict(row) for row in rows])
+    else:
+        terminal.proof_table(rows, _console())
+    return int(bool(breaches))
+
+
+@app.command
+def doctor(*, common: Common = COMMON) -> int:
+    """Look at this machine: what fits the homework, what does not, and how to mend it."""
+    settings = common.settings()
+    from grader import doctor as machine
+    from grader.report import terminal
+
+    found = list(machine.findings(settings))
+    if common.as_json:
+        import dataclasses
+
+        _print_json([dataclasses.asdict(f) for f in found])
+    else:
+        terminal.doctor_table([(f.state, f.thing, f.seen, f.mend) for f in found], _console())
+    return int(any(f.state == "fail" for f in found))
+
+
+# what is printed ------------------------------------------------------------------------------
+
+
+def _stderr(text: str) -> None:
+    encoding = sys.stderr.encoding or "ascii"
+    print(text.encode(encoding, "replace").decode(encoding), file=sys.stderr, flush=True)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=True, indent=1))
+
+
+class _Bar:
+    """A progress bar with the time left on a terminal, a line for every 10 % elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet, self.tenths = quiet, 0
+        self.bar: Any = None
+
+    def __call__(self, done: int, of: int) -> None:
+        if self.quiet or not of:
+            return
+        if sys.stderr.isatty():
+            self._draw(done, of)
+        elif done * 10 // of > self.tenths:
+            self.tenths = done * 10 // of
+            _stderr(f"  grading {done}/{of}")
+
+    def _draw(self, done: int, of: int) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        if self.bar is None:
+            self.bar = Progress(
+                TextColumn("  grading"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self.bar.start()
+            self.task = self.bar.add_task("", total=of)
+        self.bar.update(self.task, completed=done)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def _tell_intake(
+    common: Common, paths: list[Path], intake: Intake, plan: Plan, settings: Settings
+) -> None:
+    common.say(NO_SANDBOX)
+    files = intake.files
+    became = [note.became for note in files]
+    notebooks = sum(1 for note in files if note.notebook)
+    ignored = became.count("ignored")
+    where = ", ".join(str(path) for path in paths)
+    other = f", {len(files) - notebooks} other" if len(files) > notebooks else ""
+    other += f" ({ignored} ignored)" if ignored else ""
+    common.say(f"Reading {where} … {len(files)} files: {notebooks} notebooks{other}")
+    students = {note.student for note in files if note.student}
+    each = " · ".join(
+        f"{key} {len({n.student for n in files if n.notebook == key})}"
+        for key in plan.assignment.notebooks
+    )
+    deadline = settings.course.deadline or plan.assignment.deadline
+    until = f" · deadline {deadline[:16].replace('T', ' ')} (lateness not checked)" if deadline else ""
+    common.say(f"{len(students)} students · {each}{until}")
+    if common.verbose:
+        for note in files:
+            reason = f": {note.reason}" if note.reason else ""
+            common.say(f"  {note.path} → {note.became}{reason}")
+
+
+def _show_gradebook(
+    common: Common, gradebook: Gradebook, folder: Path, code: int, seconds: float | None
+) -> None:
+    from grader.report import terminal
+
+    if common.as_json:
+        _print_json(_gradebook_json(gradebook, code))
+        return
+    if not common.quiet:
+        terminal.run_table(gradebook, _console())
+        print()
+    known = [n for n in gradebook.files if n.notebook and n.became in ("graded", "needs_person")]
+    graded = sum(1 for n in known if n.became == "graded")
+    need = f", {len(known) - graded} could not be" if len(known) > graded else ""
+    took = f", in {seconds:.0f} s" if seconds is not None else ""
+    arrow = "→" if _can_print("→") else "->"
+    print(f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {folder / 'reports' / 'index.html'}")
+
+
+def _can_print(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _gradebook_json(gradebook: Gradebook, code: int | None) -> dict[str, Any]:
+    from grader import pipeline
+
+    return {
+        "exit_code": code,
+        "run": pipeline.manifest(gradebook),
+        "students": [_student_json(grade) for grade in gradebook.grades],
+    }
+
+
+def _student_json(grade: Any) -> dict[str, Any]:
+    return {
+        "student_id": grade.student,
+        "name": grade.name,
+        "total": grade.total,
+        "possible": grade.possible,
+        "status": grade.status,
+        "flags": list(grade.flags),
+        "needs_review": grade.needs_review,
+        "notebooks": {
+            n.notebook: {
+                "outcome": n.outcome,
+                "earned": n.earned,
+                "possible": n.possible,
+                "problem": n.problem,
+                "questions": [_question_json(j) for j in n.judgements],
+            }
+            for n in grade.notebooks
+        },
+    }
+
+
+def _question_json(judgement: Any) -> dict[str, Any]:
+    finding = judgement.finding
+    return {
+        "question": judgement.question,
+        "outcome": judgement.outcome,
+        "earned": judgement.earned,
+        "possible": judgement.possible,
+        "misconception": finding.misconception if finding else None,
+        "advice": finding.advice if finding else None,
+        "flags": list(judgement.flags),
+        "claims": [
+            {
+                "claim": v.claim,
+                "outcome": v.outcome,
+                "earned": v.earned,
+                "possible": v.possible,
+                "said": v.finding.shown_by.said if v.finding and v.finding.shown_by else None,
+            }
+            for v in judgement.verdicts
+        ],
+    }
+
+
+def _grade_of(gradebook: Gradebook, student: str) -> Any:
+    import difflib
+
+    from grader import names
+
+    wanted = names.student_id(student)
+    for grade in gradebook.grades:
+        if grade.student == wanted:
+            return grade
+    near = difflib.get_close_matches(wanted, [g.student for g in gradebook.grades], 1)
+    hint = f"\n  did you mean {near[0]}?" if near else ""
+    raise UsageError(f"no student {student} in the results{hint}")
+
+
+# errors and exit codes ---------------------------------------------------------------------------
+
+
+def main() -> NoReturn:
+    """Runs the command that was typed, and exits with its code."""
+    try:
+        code = app(exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError as error:
+        code = _refused(str(error))
+    except SandboxError as error:
+        _stderr(f"error: {error}")
+        code = 3
+    except GraderError as error:
+        code = _refused(str(error))
+    except KeyboardInterrupt:
+        _stderr("interrupted: what was graded is kept; the same command goes on from there")
+        code = 130
+    except BrokenPipeError:
+        # whoever read the output has gone; Python must not try to flush it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        code = _bug(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refused(said: str) -> int:
+    _stderr(f"error: {said}")
+    return 2
+
+
+def _bug(error: Exception) -> int:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="grader-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
+    ) as file:
+        file.write("".join(traceback.format_exception(error)))
+    _stderr(f"error: a bug of the grader's: {type(error).__name__}: {error}\n  details: {file.name}")
+    return 3

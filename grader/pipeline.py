@@ -1,0 +1,433 @@
+"""The whole flow on one page: ingest, run, ask, judge, grade, write."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from grader import __version__
+from grader.authoring import Assignment, Question, Trial, Written
+from grader.config import Settings
+from grader.errors import SandboxError, StoreError, SubmissionError
+from grader.grade.gradebook import grades
+from grader.ingest import assignments, submissions, texts
+from grader.ingest.submissions import Intake
+from grader.judge.proof import Row, proof
+from grader.judge.questions import judge_question, judge_written, undecided
+from grader.model import (
+    FileNote,
+    Gradebook,
+    Judgement,
+    Limits,
+    NotebookGrade,
+    Observed,
+    Outcome,
+    Record,
+    Submission,
+)
+from grader.store import Store
+
+KERNEL, RUNG = "cold", "C"  # no walls stand round the kernels yet
+
+Progress = Callable[[int, int], None]  # how many notebooks of how many are done
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the observations of a run depend on, besides the notebooks."""
+
+    assignment: Assignment
+    digest: str
+    seed: int
+    limits: Limits
+
+    def key(self, submission: Submission) -> str:
+        """Tells whether a stored record is of just this notebook, asked in just this way."""
+        parts = [
+            submission.sha256,
+            submission.student,
+            submission.notebook,
+            self.digest,
+            __version__,
+            str(self.seed),
+            repr(self.limits),
+            KERNEL,
+            RUNG,
+        ]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def questions(
+        self, notebook: str, public: bool = False
+    ) -> dict[str, tuple[Question, dict[Trial, list[Any]]]]:
+        """The code questions of a notebook and the cases of their trials, the published ones only
+        if `public`."""
+        asked = {}
+        for question in self.assignment.notebooks[notebook].questions:
+            if isinstance(question, Question):
+                checks = [c for c in question.checks if c.published or not public]
+                trials = {t: t.draw(self.seed) for t in map(question.trial, checks)}
+                if trials:
+                    asked[question.key] = (question, trials)
+        return asked
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What a run came to."""
+
+    gradebook: Gradebook
+    seconds: float
+    graded: int  # notebooks run in this run; the others were already there
+
+
+def plan(settings: Settings, seed: int | None = None) -> Plan:
+    """The plan that the settings make.  Raises AssignmentError if the assignment is wrong."""
+    assignment = assignments.load(settings.course.assignment)
+    digest = assignments.digest(assignment)
+    number = settings.run.seed if seed is None else seed
+    return Plan(
+        assignment,
+        digest,
+        int(digest[:8], 16) if number is None else number,
+        settings.as_limits(),
+    )
+
+
+def run(
+    paths: Sequence[Path],
+    settings: Settings,
+    *,
+    fresh: bool = False,
+    told: Callable[[Intake, Plan], None],
+    progress: Progress,
+) -> Graded:
+    """Grade what lies at `paths` into the run folder.
+
+    Raises UsageError, AssignmentError or StoreError before any notebook is run.
+    """
+    started = time.monotonic()
+    the_plan = plan(settings)
+    intake = submissions.collect(paths, the_plan.assignment)
+    store = Store(settings.run.output)
+    with store.held():
+        if fresh:
+            store.forget()
+        told(intake, the_plan)
+        todo, records = [], {}
+        for submission in intake.submissions:
+            stored = store.load(submission.student, submission.notebook)
+            if stored is not None and stored.key == the_plan.key(submission):
+                # the file may lie elsewhere now, and be named otherwise
+                records[_who(submission)] = dataclasses.replace(stored, submission=submission)
+            else:
+                todo.append(submission)
+        workers = settings.run.workers or len(os.sched_getaffinity(0))
+        observed = asyncio.run(_observe_all(todo, the_plan, workers, store, progress))
+        problems = {who: said for who, said in observed.items() if isinstance(said, str)}
+        records |= {who: r for who, r in observed.items() if isinstance(r, Record)}
+        gradebook = _gradebook(the_plan, intake.files, records, problems)
+        _write(store, gradebook)
+    return Graded(gradebook, time.monotonic() - started, len(todo))
+
+
+def judge(folder: Path, settings: Settings) -> Gradebook:
+    """Judge the observations that a run folder holds again; no student code runs.
+
+    Raises StoreError if the folder holds no run, or one that asked other cases.
+    """
+    store = Store(folder)
+    store.manifest()  # a folder that holds no run is refused before anything is made in it
+    with store.held():
+        gradebook = stored(folder, settings)
+        _write(store, gradebook)
+    return gradebook
+
+
+def stored(folder: Path, settings: Settings) -> Gradebook:
+    """The gradebook of the observations that a run folder holds; nothing is written.
+
+    Raises StoreError as `judge` does.
+    """
+    store = Store(folder)
+    said = store.manifest()
+    course = settings.course.model_copy(update={"assignment": said["assignment"]["key"]})
+    the_plan = plan(settings.model_copy(update={"course": course}), seed=said["seed"])
+    notes = store.notes()
+    records: dict[tuple[str, str], Record] = {}
+    problems: dict[tuple[str, str], str] = {}
+    for note in notes:
+        if note.became == "graded":
+            record = store.load(note.student, note.notebook)
+            if record is None:
+                problems[note.student, note.notebook] = "its stored record is not there"
+            else:
+                _refuse_other_cases(record, the_plan)
+                records[note.student, note.notebook] = record
+    return _gradebook(the_plan, notes, records, problems)
+
+
+def validate(settings: Settings) -> list[Row]:
+    """How every program of the assignment fares; see judge.proof.
+
+    Raises AssignmentError also where a call could not run in a kernel.
+    """
+    from grader.sandbox.probe import call_source
+
+    the_plan = plan(settings)
+    for question in the_plan.assignment.questions:
+        if isinstance(question, Question):
+            for trial in question.trials:
+                call_source(trial.call)
+    return list(proof(the_plan.assignment, the_plan.seed))
+
+
+def check(path: Path, settings: Settings, public: bool) -> NotebookGrade:
+    """One notebook in full; nothing is written.
+
+    public  ask the published cases only, as a student may before handing in
+    Raises UsageError or SubmissionError if the file cannot be taken in.
+    """
+    the_plan = plan(settings)
+    intake = submissions.collect([path], the_plan.assignment)
+    if not intake.submissions:
+        raise SubmissionError(f"{path}: {intake.files[0].reason}")
+    (submission,) = intake.submissions
+    observed = asyncio.run(_observe_all([submission], the_plan, 1, None, lambda done, of: None, public))
+    record = observed[_who(submission)]
+    if isinstance(record, str):
+        return _ungraded(the_plan, submission.notebook, Outcome.ERROR, record, submission.path)
+    return _graded(the_plan, record)
+
+
+async def _observe_all(
+    todo: Sequence[Submission],
+    the_plan: Plan,
+    workers: int,
+    store: Store | None,
+    progress: Progress,
+    public: bool = False,
+) -> dict[tuple[str, str], Record | str]:
+    """The record of each submission, stored as it comes; or why there is none, in one line."""
+    if not todo:
+        return {}
+    from grader.sandbox import kernel, notebook  # which bring in nbclient
+
+    found: dict[tuple[str, str], Record | str] = {}
+    home = Path(tempfile.mkdtemp(prefix="grader-", dir=_short_folder()))
+    turn = asyncio.Semaphore(workers)
+    progress(0, len(todo))
+
+    async def one(submission: Submission) -> None:
+        async with turn:
+            try:
+                execution, observed = await notebook.observe(
+                    submission,
+                    the_plan.questions(submission.notebook, public),
+                    home,
+                    data,
+                    the_plan.seed,
+                    the_plan.limits,
+                )
+            except SandboxError as error:
+                found[_who(submission)] = str(error)
+            except Exception as error:  # a bug of ours costs this notebook, not the batch
+                found[_who(submission)] = _bug(error, store)
+            else:
+                record = Record(
+                    submission, execution, observed, the_plan.key(submission)
+                )
+                if execution.outcome is Outcome.ERROR:
+                    found[_who(submission)] = execution.error
+                else:
+                    found[_who(submission)] = record
+                    if store is not None:
+                        store.save(record)
+            progress(len(found), len(todo))
+
+    try:
+        data = kernel.data_folder(home, the_plan.assignment.data)
+        async with asyncio.TaskGroup() as group:
+            for submission in todo:
+                group.create_task(one(submission))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return found
+
+
+def _short_folder() -> str | None:
+    # the path of a unix socket has at most 107 bytes
+    return None if len(tempfile.gettempdir()) < 50 else "/tmp"
+
+
+def _bug(error: Exception, store: Store | None) -> str:
+    said = f"a bug of the grader's: {type(error).__name__}: {error}".split("\n")[0]
+    if store is None:
+        return said
+    text = "".join(traceback.format_exception(error))
+    name = f"bug-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}.txt"
+    store.write(name, text.encode("utf-8", "replace"))
+    return f"{said} (details: {store.folder / name})"
+
+
+def _who(submission: Submission) -> tuple[str, str]:
+    return submission.student, submission.notebook
+
+
+def _refuse_other_cases(record: Record, the_plan: Plan) -> None:
+    from grader.sandbox.probe import digest
+
+    for key, (_, trials) in the_plan.questions(record.submission.notebook).items():
+        asked = record.observed[key].trials if key in record.observed else {}
+        for trial, cases in trials.items():
+            if asked and (trial.name not in asked or asked[trial.name].inputs != digest(cases)):
+                raise StoreError(
+                    f"the cases of {key} ({trial.name}) are not those that this run asked: "
+                    "grade again with `grader run`"
+                )
+
+
+# judging and grading ------------------------------------------------------------------------
+
+
+def _gradebook(
+    the_plan: Plan,
+    files: Iterable[FileNote],
+    records: Mapping[tuple[str, str], Record],
+    problems: Mapping[tuple[str, str], str],
+) -> Gradebook:
+    notes, graded = [], {}
+    for note in files:
+        who = (note.student, note.notebook)
+        known = note.student and note.notebook
+        if note.became == "graded" and who in records:
+            graded[who] = _graded(the_plan, records[who])
+        elif note.became == "graded":
+            why = problems[who]
+            graded[who] = _ungraded(the_plan, note.notebook, Outcome.ERROR, why, note.path)
+            note = dataclasses.replace(note, became="needs_person", reason=why)  # noqa: PLW2901
+        elif note.became == "needs_person" and known:
+            graded[who] = _ungraded(the_plan, note.notebook, Outcome.ERROR, note.reason, note.path)
+        notes.append(note)
+    for i, note in enumerate(notes):
+        who = (note.student, note.notebook)
+        if note.became == "ignored" and all(who) and who not in graded:
+            # handed in, but not as a notebook: a person must see it before it counts for nothing
+            notes[i] = dataclasses.replace(note, became="needs_person")
+            graded[who] = _ungraded(the_plan, note.notebook, Outcome.ERROR, note.reason, note.path)
+    absent = {
+        key: _ungraded(the_plan, key, Outcome.MISSING, "It was not handed in.")
+        for key in the_plan.assignment.notebooks
+    }
+    return Gradebook(
+        the_plan.assignment.key,
+        the_plan.assignment.title,
+        the_plan.digest,
+        the_plan.seed,
+        KERNEL,
+        RUNG,
+        grades(graded, tuple(the_plan.assignment.notebooks), absent),
+        tuple(notes),
+    )
+
+
+def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
+    questions = the_plan.assignment.notebooks[record.submission.notebook].questions
+    written = texts.written_answers(
+        record.submission.cells, [q for q in questions if isinstance(q, Written)]
+    )
+    judgements = [
+        judge_written(question, written[question.key])
+        if isinstance(question, Written)
+        else _judged(question, record.observed[question.key], the_plan.seed)
+        for question in questions
+        if isinstance(question, Written) or question.key in record.observed
+    ]
+    return NotebookGrade(
+        record.submission.notebook,
+        Outcome.PASSED,
+        tuple(judgements),
+        record,
+        path=record.submission.path,
+    )
+
+
+def _judged(question: Question, observed: Observed, seed: int) -> Judgement:
+    try:
+        return judge_question(question, observed, seed)
+    except Exception as error:  # a value that the judge did not expect costs nobody points
+        return undecided(question, Outcome.ERROR, _bug(error, None))
+
+
+def _ungraded(
+    the_plan: Plan, notebook: str, outcome: Outcome, why: str, path: str = ""
+) -> NotebookGrade:
+    questions = the_plan.assignment.notebooks[notebook].questions
+    judgements = tuple(undecided(question, outcome, why) for question in questions)
+    return NotebookGrade(notebook, outcome, judgements, problem=why, path=path)
+
+
+# what is written ------------------------------------------------------------------------------
+
+
+def _write(store: Store, gradebook: Gradebook) -> None:
+    from grader.report import pages, spreadsheet
+
+    store.write("gradebook.csv", spreadsheet.gradebook_csv(gradebook))
+    store.write("questions.csv", spreadsheet.questions_csv(gradebook))
+    store.write("verdicts.csv", spreadsheet.verdicts_csv(gradebook))
+    names = {"index.html"}
+    for grade in gradebook.grades:
+        name = pages.page_name(grade.student)
+        names.add(name)
+        store.write(f"reports/{name}", pages.student_page(grade, gradebook).encode())
+    store.write("reports/index.html", pages.class_page(gradebook).encode())
+    store.remove_pages_but(names)
+    store.save_notes(gradebook.files)
+    store.write("run.json", (json.dumps(manifest(gradebook), indent=1) + "\n").encode())
+
+
+def manifest(gradebook: Gradebook) -> dict[str, Any]:
+    """What run.json says: what the marks depend on, and what became of every file."""
+    became = [note.became for note in gradebook.files]
+    return {
+        "grader": __version__,
+        "python": platform.python_version(),
+        "numpy": metadata.version("numpy"),
+        "torch": metadata.version("torch"),
+        "seed": gradebook.seed,
+        "assignment": {"key": gradebook.assignment, "digest": gradebook.digest},
+        "kernel": gradebook.kernel,
+        "rung": gradebook.rung,
+        "counts": {
+            "students": len(gradebook.grades),
+            "notebooks": sum(1 for note in gradebook.files if note.notebook),
+            "graded": became.count("graded"),
+            "needs_person": became.count("needs_person"),
+            "ignored": became.count("ignored"),
+        },
+        "files": [
+            {
+                "path": note.path,
+                "sha256": note.sha256,
+                "student_id": note.student,
+                "notebook": note.notebook,
+                "became": note.became,
+            }
+            for note in gradebook.files
+        ],
+    }
+
+

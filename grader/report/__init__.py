@@ -1,0 +1,1 @@
+"""Gradebook to files and to the terminal."""

@@ -1,0 +1,198 @@
+"""From a gradebook to what it says about the class: who needs a person, what went wrong most."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grader.model import FileNote, Grade, Gradebook, NotebookGrade, Outcome
+from grader.report.drawing import described
+from grader.report.wording import (
+    by_student,
+    finding_of,
+    findings,
+    lost,
+    misconceptions,
+    notebook_keys,
+    why_undecided,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that a person has to look at, and why."""
+
+    student: str
+    name: str
+    place: str  # "colab1", "colab1.softmax", or the path of a file
+    reason: str
+    graded: bool  # whether the student has a page
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRate:
+    """On how many of the notebooks that could be graded a claim holds."""
+
+    notebook: str
+    question: str
+    title: str
+    claim: str
+    possible: float
+    passed: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A misconception, and who holds it."""
+
+    notebook: str
+    question: str
+    name: str
+    advice: str
+    students: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Students with the same wrong result that no misconception explains."""
+
+    notebook: str
+    question: str
+    claim: str
+    said: str
+    students: tuple[str, ...]
+
+
+def needs(gradebook: Gradebook) -> list[Need]:
+    """All that needs a person: notebooks, then code questions, then files, students sorted.
+
+    A written answer that nobody has marked yet is not among them.
+    """
+    found = []
+    for grade in by_student(gradebook):
+        for notebook in grade.notebooks:
+            if notebook.outcome is Outcome.ERROR:
+                reason = notebook.problem or "it could not be graded"
+                found.append(Need(grade.student, grade.name, notebook.notebook, reason, True))
+                continue
+            for judgement in notebook.judgements:
+                if not judgement.outcome.decided and not judgement.written:
+                    place = f"{notebook.notebook}.{judgement.question}"
+                    reason = why_undecided(judgement, notebook)
+                    found.append(Need(grade.student, grade.name, place, reason, True))
+    said = {(need.student, need.place.partition(".")[0]) for need in found}
+    students = {grade.student for grade in gradebook.grades}
+    for file in gradebook.files:
+        if file.became == "needs_person" and (file.student, file.notebook) not in said:
+            reason = file.reason or "it could not be placed"
+            found.append(Need(file.student, "", file.path, reason, file.student in students))
+    return found
+
+
+def set_aside(gradebook: Gradebook) -> list[FileNote]:
+    """The files that were not graded: superseded, duplicate, ignored or not placed."""
+    return [file for file in gradebook.files if file.became != "graded"]
+
+
+def claim_rates(gradebook: Gradebook) -> list[ClaimRate]:
+    """Every claim in the authored order, with how often it holds."""
+    rates: dict[tuple[str, str, str], ClaimRate] = {}
+    for _, notebook in _graded(gradebook):
+        for judgement in notebook.judgements:
+            for verdict in judgement.verdicts:
+                key = (notebook.notebook, judgement.question, verdict.claim)
+                before = rates.get(key)
+                rates[key] = ClaimRate(
+                    *key[:2],
+                    judgement.title,
+                    verdict.claim,
+                    verdict.possible,
+                    passed=(before.passed if before else 0) + (verdict.outcome is Outcome.PASSED),
+                    asked=(before.asked if before else 0) + 1,
+                )
+    notebooks = notebook_keys(gradebook)
+    return sorted(rates.values(), key=lambda rate: notebooks.index(rate.notebook))
+
+
+def mistakes(gradebook: Gradebook) -> list[Mistake]:
+    """The misconceptions that were recognised, the commonest first."""
+    holders: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    told: dict[tuple[str, str, str], str] = {}
+    for grade, notebook in _graded(gradebook):
+        for judgement in notebook.judgements:
+            for name in misconceptions(judgement):
+                key = (notebook.notebook, judgement.question, name)
+                holders[key].append(grade.student)
+                advice = [f.advice for f in findings(judgement) if f.misconception == name]
+                told.setdefault(key, advice[0])
+    found = [Mistake(*key, told[key], tuple(students)) for key, students in holders.items()]
+    return sorted(found, key=lambda mistake: -len(mistake.students))
+
+
+def alike(gradebook: Gradebook) -> list[Alike]:
+    """Failures without a known misconception that at least two students share, most first."""
+    groups: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+    said: dict[tuple[str, str, str, str], str] = {}
+    for grade, notebook in _graded(gradebook):
+        for judgement in notebook.judgements:
+            if misconceptions(judgement) or judgement.outcome is Outcome.BLANK:
+                continue
+            for verdict in judgement.verdicts:
+                finding = finding_of(verdict, judgement)
+                if lost(verdict.earned, verdict.possible) <= 0 or not finding:
+                    continue
+                shown = finding.shown_by
+                if shown is None or shown.got is None:
+                    continue
+                key = (
+                    notebook.notebook,
+                    judgement.question,
+                    verdict.claim,
+                    f"{shown.call} gives {_rounded(shown.got)}",
+                )
+                groups[key].append(grade.student)
+                said.setdefault(key, shown.said)
+                break  # the first claim that failed stands for the question
+    found = [
+        Alike(*key[:3], said[key], tuple(students))
+        for key, students in groups.items()
+        if len(students) > 1
+    ]
+    return sorted(found, key=lambda group: -len(group.students))
+
+
+def uneven(gradebook: Gradebook) -> list[tuple[Grade, NotebookGrade]]:
+    """The notebooks that did not run to their end as they were handed in."""
+    found = []
+    for grade, notebook in _graded(gradebook):
+        execution = notebook.record.execution if notebook.record else None
+        if execution and (
+            execution.failures
+            or execution.left_out
+            or execution.adapted
+            or execution.outcome is not Outcome.PASSED
+        ):
+            found.append((grade, notebook))
+    return found
+
+
+def _graded(gradebook: Gradebook) -> list[tuple[Grade, NotebookGrade]]:
+    """Every notebook that was handed in and could be graded, students sorted."""
+    return [
+        (grade, notebook)
+        for grade in by_student(gradebook)
+        for notebook in grade.notebooks
+        if notebook.outcome not in (Outcome.MISSING, Outcome.ERROR)
+    ]
+
+
+def _rounded(value: Any) -> str:
+    """A result as text in which single-precision noise does not show."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        with np.printoptions(precision=3, threshold=10_000, linewidth=10_000):
+            return f"{value.shape} {value + 0.0}"
+    return described(value)

@@ -1,0 +1,527 @@
+"""From a grade to the student's page, and from a gradebook to the page of the class.
+
+Each page is one HTML file that works offline: no request leaves it, and none but the class page
+holds a script.  All text of students is escaped; a student's page holds that student's data only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from grader.model import (
+    Counterexample,
+    Finding,
+    Grade,
+    Gradebook,
+    Judgement,
+    NotebookGrade,
+    Outcome,
+    Verdict,
+)
+from grader.report import overview, prose, wording
+from grader.report.drawing import Drawing, drawing
+from grader.report.excerpt import Excerpt, excerpt
+from grader.report.wording import clipped, counted, lost, place_said, points, visible
+
+_CALL_LIMIT = 300
+_SAID_LIMIT = 600
+_ERROR_LIMIT = 800
+_PICTURES = 4  # of one question: the first is open, the others are folded
+_NOTHING = Markup()
+_RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]|INDEX)")
+
+
+def page_name(student: str) -> str:
+    """The file name of a student's page, different for every student, safe on every system.
+
+    Capitals, digits and - stay as they are; every other character becomes ~ and its bytes, as
+    does the first letter of a name that means something else (INDEX, CON).  So no two students
+    share a name, not even where files are found without regard to case.
+    """
+    if _RESERVED.fullmatch(student):
+        return f"~{ord(student[0]):02x}{student[1:]}.html"
+    name = "".join(
+        character
+        if re.fullmatch(r"[A-Z0-9-]", character)
+        else "".join(f"~{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+        for character in student
+    )
+    if not 0 < len(name) <= 120:
+        digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
+        name = f"{name[:60]}~~{digest[:32]}"
+    return f"{name}.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim with its points, and what was said of it."""
+
+    outcome: Outcome
+    claim: str
+    earned: float | None
+    possible: float
+    call: str = ""
+    said: str = ""
+    advice: Markup = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is drawn of one counterexample, and the call that it is of."""
+
+    claim: str
+    call: str
+    drawing: Drawing
+    told: bool  # whether the call stands among the claims already
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A written answer as it is shown."""
+
+    html: Markup
+    length: prose.Length
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One thing that cost points, or a whole notebook: all that is said about it."""
+
+    notebook: str
+    question: str
+    title: str
+    outcome: Outcome
+    lost: float
+    earned: float | None
+    possible: float
+    said: str = ""
+    advice: Markup = _NOTHING
+    claims: tuple[Claim, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    code: Excerpt | None = None
+    place: str = ""
+    found: str = ""
+    text: Text | None = None
+    by_person: bool = False
+    followed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A question with something right in it; `claims` are those that hold, `hints` are free."""
+
+    notebook: str
+    question: str
+    title: str
+    outcome: Outcome
+    earned: float | None
+    possible: float
+    claims: tuple[Claim, ...]
+    hints: tuple[Claim, ...]
+    text: Text | None
+    by_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is not decided yet: neither points lost nor points earned."""
+
+    notebook: str
+    question: str
+    title: str
+    outcome: Outcome
+    possible: float
+    reason: str
+    text: Text | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How one notebook ran: what was odd about the file, and what happened, with details."""
+
+    notebook: str
+    notes: tuple[str, ...]
+    events: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One student in the distribution."""
+
+    x: float
+    y: float
+    title: str
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The totals of the class, drawn: one dot a student, and the numbers under them."""
+
+    dots: tuple[Dot, ...]
+    ticks: tuple[tuple[float, str], ...]
+    width: float
+    height: float
+    radius: float
+    left_out: int
+    middle: str
+
+
+def student_page(grade: Grade, gradebook: Gradebook) -> str:
+    """The page of one student: points, what to fix first, what was right, what was changed."""
+    return _rendered(
+        "student.html",
+        grade=grade,
+        title=gradebook.title,
+        unmarked=wording.unmarked_texts(grade.notebooks),
+        cards=_cards(grade),
+        rights=[right for n in grade.notebooks for right in _rights(n)],
+        waiting=[waiting for n in grade.notebooks for waiting in _waiting(n)],
+        changed=[changed for n in grade.notebooks if (changed := _changed(n))],
+        handed_in=[n.notebook for n in grade.notebooks if n.outcome is Outcome.PASSED],
+    )
+
+
+def class_page(gradebook: Gradebook) -> str:
+    """The page of the class: who needs a person, how the points lie, what went wrong most."""
+    script, _, _ = _environment().loader.get_source(_environment(), "sort.js")  # type: ignore[union-attr]
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    grades = wording.by_student(gradebook)
+    notebooks = wording.notebook_keys(gradebook)
+    handed_in = Counter(
+        n.notebook for grade in grades for n in grade.notebooks if n.outcome is not Outcome.MISSING
+    )
+    return _rendered(
+        "class.html",
+        gradebook=gradebook,
+        title=gradebook.title,
+        script=Markup(script),
+        digest=digest,
+        grades=grades,
+        notebooks=notebooks,
+        handed_in=handed_in,
+        statuses=Counter(grade.status for grade in grades),
+        unmarked=sum(wording.unmarked_texts(grade.notebooks) for grade in grades),
+        needs=overview.needs(gradebook),
+        files=overview.set_aside(gradebook),
+        distribution=_distribution(grades),
+        rates=overview.claim_rates(gradebook),
+        mistakes=overview.mistakes(gradebook),
+        alike=overview.alike(gradebook),
+        uneven=overview.uneven(gradebook),
+        flags={grade.student: _flags(grade) for grade in grades},
+        misconceptions={grade.student: _misconceptions(grade) for grade in grades},
+    )
+
+
+def _cards(grade: Grade) -> list[Card]:
+    """Everything that cost points, most first; a notebook that is not there is one card."""
+    cards = []
+    for notebook in grade.notebooks:
+        if notebook.outcome is Outcome.MISSING:
+            if notebook.possible:
+                cards.append(_missing(notebook))
+        elif notebook.outcome is not Outcome.ERROR:
+            cards.extend(
+                _card(judgement, notebook)
+                for judgement in notebook.judgements
+                if lost(judgement.earned, judgement.possible) > 0
+            )
+    return sorted(cards, key=lambda card: -card.lost)
+
+
+def _missing(notebook: NotebookGrade) -> Card:
+    return Card(
+        notebook=notebook.notebook,
+        question="",
+        title=f"{notebook.notebook} was not handed in",
+        outcome=Outcome.MISSING,
+        lost=notebook.possible,
+        earned=0.0,
+        possible=notebook.possible,
+        said="We received no file for this notebook, so it earns no points. If you did hand one "
+        "in, tell us its name and when you uploaded it.",
+    )
+
+
+def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
+    main = judgement.finding
+    untouched = judgement.outcome in (Outcome.BLANK, Outcome.MISSING)
+    told = {main.advice.strip()} if main else set()
+    claims = []
+    for verdict in judgement.verdicts:
+        costs = lost(verdict.earned, verdict.possible) > 0
+        free = verdict.outcome is not Outcome.PASSED and verdict.finding and not verdict.possible
+        if not untouched and (costs or free):
+            claims.append(_claim(verdict, wording.finding_of(verdict, judgement), told))
+    where = wording.cell_of(main, judgement)
+    if where is None or (main is None or main.where is None):
+        where = next(
+            (v.finding.where for v in judgement.verdicts if v.finding and v.finding.where), where
+        )
+    cells = notebook.record.submission.cells if notebook.record else ()
+    return Card(
+        notebook=notebook.notebook,
+        question=judgement.question,
+        title=judgement.title,
+        outcome=wording.shown_outcome(judgement),
+        lost=lost(judgement.earned, judgement.possible),
+        earned=judgement.earned,
+        possible=judgement.possible,
+        said=_said_of(judgement),
+        advice=prose.advice(main.advice) if main else Markup(),
+        claims=tuple(claims),
+        pictures=() if untouched else tuple(_pictures(judgement)),
+        code=excerpt(cells, where, judgement.found) if where else None,
+        place=place_said(where) if where else "",
+        found=_found(judgement),
+        text=_text(judgement),
+        by_person=judgement.written or wording.REVIEWED in judgement.flags,
+        followed=wording.FOLLOW_THROUGH in judgement.flags,
+    )
+
+
+def _claim(verdict: Verdict, finding: Finding | None, told: set[str]) -> Claim:
+    """The claim with its evidence; its advice only if the card has not given it already."""
+    shown = finding.shown_by if finding else None
+    advice = Markup()
+    if finding and finding.advice.strip() and finding.advice.strip() not in told:
+        told.add(finding.advice.strip())
+        advice = prose.advice(finding.advice)
+    return Claim(
+        outcome=verdict.outcome,
+        claim=verdict.claim,
+        earned=verdict.earned,
+        possible=verdict.possible,
+        call=clipped(visible(shown.call), _CALL_LIMIT) if shown else "",
+        said=clipped(visible(shown.said), _SAID_LIMIT) if shown else "",
+        advice=advice,
+    )
+
+
+def _pictures(judgement: Judgement) -> Iterable[Picture]:
+    """What can be drawn of a question's counterexamples, each once."""
+    seen: set[tuple[str, str]] = set()
+    charged = [v for v in judgement.verdicts if lost(v.earned, v.possible) > 0]
+    findings = [("", judgement.finding), *((v.claim, v.finding) for v in charged)]
+    for claim, finding in findings:
+        shown = finding.shown_by if finding else None
+        if shown is None or (shown.call, shown.said) in seen or len(seen) == _PICTURES:
+            continue
+        seen.add((shown.call, shown.said))
+        told = any(
+            evidence is not None and (evidence.call, evidence.said) == (shown.call, shown.said)
+            for evidence in (_evidence(verdict, judgement) for verdict in charged)
+        )
+        yield Picture(claim, clipped(visible(shown.call), _CALL_LIMIT), drawing(shown), told)
+
+
+def _evidence(verdict: Verdict, judgement: Judgement) -> Counterexample | None:
+    finding = wording.finding_of(verdict, judgement)
+    return finding.shown_by if finding else None
+
+
+def _said_of(judgement: Judgement) -> str:
+    """One kind sentence for what has no claims to show."""
+    if judgement.written and judgement.earned is not None and judgement.text.strip():
+        return "A person read this text and marked it."
+    if judgement.outcome is Outcome.BLANK:
+        return "The cell is still as it was handed out, so there was nothing to mark yet."
+    if judgement.outcome is Outcome.MISSING:
+        thing = "text" if judgement.written else "code"
+        return f"We found no {thing} that answers this in your notebook."
+    if judgement.outcome is Outcome.BLOCKED:
+        return (
+            "This could not be tried, because something that it needs was never made: "
+            "an earlier cell stopped, or is not there."
+        )
+    return ""
+
+
+def _found(judgement: Judgement) -> str:
+    """Which code was taken for the answer, where that needs saying."""
+    found = judgement.found
+    if found is None or not found.note:
+        return ""
+    return visible(f"We took {found.name} in {place_said(found.where)} for it ({found.note}).")
+
+
+def _text(judgement: Judgement) -> Text | None:
+    if not judgement.text.strip():
+        return None
+    return Text(prose.markdown(judgement.text), prose.length(judgement.text))
+
+
+def _rights(notebook: NotebookGrade) -> Iterable[Right]:
+    for judgement in notebook.judgements:
+        whole = judgement.earned is not None and not lost(judgement.earned, judgement.possible)
+        if notebook.outcome is not Outcome.PASSED or not (whole or judgement.earned):
+            continue
+        passed = [v for v in judgement.verdicts if v.outcome is Outcome.PASSED]
+        holding = [v for v in passed if v.possible and not v.finding]
+        free = [v for v in (judgement.verdicts if whole else passed) if v.finding]
+        told: set[str] = set()
+        yield Right(
+            notebook=notebook.notebook,
+            question=judgement.question,
+            title=judgement.title,
+            outcome=wording.shown_outcome(judgement),
+            earned=judgement.earned,
+            possible=judgement.possible,
+            claims=tuple(_claim(verdict, None, told) for verdict in holding),
+            hints=tuple(_claim(verdict, verdict.finding, told) for verdict in free),
+            text=_text(judgement) if whole else None,
+            by_person=judgement.written or wording.REVIEWED in judgement.flags,
+        )
+
+
+def _waiting(notebook: NotebookGrade) -> Iterable[Waiting]:
+    if notebook.outcome is Outcome.ERROR:
+        yield Waiting(
+            notebook.notebook,
+            "",
+            f"{notebook.notebook} could not be graded",
+            Outcome.ERROR,
+            notebook.possible,
+            clipped(visible(notebook.problem), _SAID_LIMIT),
+            None,
+        )
+        return
+    for judgement in notebook.judgements:
+        if judgement.earned is None:
+            yield Waiting(
+                notebook.notebook,
+                judgement.question,
+                judgement.title,
+                judgement.outcome,
+                judgement.possible,
+                ""
+                if judgement.written
+                else clipped(visible(wording.why_undecided(judgement, notebook)), _SAID_LIMIT),
+                _text(judgement),
+            )
+
+
+def _changed(notebook: NotebookGrade) -> Changed | None:
+    if notebook.record is None:
+        return None
+    events = wording.events(notebook.record.execution)
+    notes = notebook.record.submission.notes
+    if not events and not notes:
+        return None
+    return Changed(
+        notebook.notebook,
+        tuple(clipped(visible(note), _SAID_LIMIT) for note in notes),
+        tuple(
+            (clipped(visible(what), _SAID_LIMIT), clipped(visible(detail), _ERROR_LIMIT))
+            for what, detail in events
+        ),
+    )
+
+
+def _flags(grade: Grade) -> list[str]:
+    questions = {flag for n in grade.notebooks for j in n.judgements for flag in j.flags}
+    return sorted(questions | set(grade.flags))
+
+
+def _misconceptions(grade: Grade) -> list[str]:
+    return sorted(
+        {
+            name
+            for notebook in grade.notebooks
+            for judgement in notebook.judgements
+            for name in wording.misconceptions(judgement)
+        }
+    )
+
+
+def _distribution(grades: list[Grade]) -> Distribution | None:
+    """Totals as stacked dots; None if no total is known."""
+    known = [(grade, grade.total) for grade in grades if grade.total is not None]
+    most = max((grade.possible for grade in grades), default=0.0)
+    if not known or most <= 0:
+        return None
+    width, margin = 640.0, 16.0
+    bins = 50
+    stacks: Counter[int] = Counter()
+    placed = []
+    for grade, total in sorted(known, key=lambda pair: pair[1]):
+        at = round(max(0.0, min(1.0, total / most)) * bins)
+        placed.append((grade, total, at, stacks[at]))
+        stacks[at] += 1
+    step = min(11.0, 260.0 / max(stacks.values()))
+    radius = min(4.8, step * 0.45)
+    height = max(40.0, max(stacks.values()) * step + 8)
+    totals = sorted(total for _, total in known)
+    middle = (totals[(len(totals) - 1) // 2] + totals[len(totals) // 2]) / 2
+    return Distribution(
+        dots=tuple(
+            Dot(
+                x=margin + at / bins * (width - 2 * margin),
+                y=height - (level + 0.5) * step - 2,
+                title=f"{grade.student}: {points(total)}",
+                page=_link(grade.student),
+            )
+            for grade, total, at, level in placed
+        ),
+        ticks=tuple(
+            (margin + part / 5 * (width - 2 * margin), points(part / 5 * most)) for part in range(6)
+        ),
+        width=width,
+        height=height,
+        radius=radius,
+        left_out=len(grades) - len(known),
+        middle=points(middle),
+    )
+
+
+def _link(student: str) -> str:
+    return quote(page_name(student))
+
+
+def _rendered(template: str, **values: Any) -> str:
+    page = _environment().get_template(template).render(**values)
+    return page.encode("utf-8", "replace").decode()  # no unpaired surrogate may stop its writing
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("grader.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "points": points,
+        "mark": wording.MARKS.__getitem__,
+        "words": wording.WORDS.__getitem__,
+        "readable": wording.readable,
+        "visible": visible,
+        "page": _link,
+        "events": wording.events,
+        "advice": prose.advice,
+        "inline": prose.inline,
+        "starred": _starred,
+    }
+    environment.globals |= {"counted": counted, "unmarked_texts": wording.unmarked_texts}
+    return environment
+
+
+def _starred(notebook: NotebookGrade) -> str:
+    """A notebook's points, with * while some text of it is not marked, ? where it is unknown."""
+    if notebook.earned is None:
+        return "?"
+    return points(notebook.earned) + ("*" if wording.unmarked_texts([notebook]) else "")

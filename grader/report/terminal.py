@@ -1,0 +1,367 @@
+"""From a gradebook to the terminal: the class as a table, a notebook or a student in detail.
+
+Text of students is printed as text: nothing in it is taken for markup, colour or an escape
+sequence.  What the stream's encoding cannot print is replaced, the marks by ASCII ones.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from grader.model import Grade, Gradebook, Judgement, NotebookGrade, Outcome, Verdict
+from grader.report import overview
+from grader.report.prose import length
+from grader.report.wording import (
+    MARKS,
+    WORDS,
+    by_student,
+    cell_of,
+    clipped,
+    counted,
+    events,
+    finding_of,
+    misconceptions,
+    notebook_keys,
+    place_said,
+    points,
+    readable,
+    shown_outcome,
+    unmarked_texts,
+    visible,
+    why_undecided,
+)
+
+_ASCII = {
+    "✓": "+",
+    "△": "~",
+    "✗": "x",
+    "⊘": "o",
+    "✎": "?",
+    "–": "-",
+    "→": "->",
+    "·": "-",
+    "…": "...",
+    "√": "sqrt ",
+    "−": "-",
+    "“": '"',
+    "”": '"',
+    "’": "'",
+}
+_STYLES = {
+    Outcome.PASSED: "green",
+    Outcome.PARTIAL: "yellow",
+    Outcome.NEEDS_REVIEW: "blue",
+    Outcome.ERROR: "blue",
+    Outcome.BLANK: "dim",
+    Outcome.MISSING: "dim",
+}
+_WIDEST = 100  # beyond this, points stand too far from their claims
+_COMMONEST = 4
+
+
+def run_table(gradebook: Gradebook, console: Console) -> None:
+    """Prints the class: a row a student, the commonest misconceptions, who needs a person.
+
+    The closing line is the caller's.
+    """
+    say = _Voice(console, console.width)
+    notebooks = notebook_keys(gradebook)
+    named = any(grade.name for grade in gradebook.grades)
+    rows = [["student", *(["name"] if named else []), *notebooks, "total", "flags"]]
+    for grade in by_student(gradebook):
+        of = {notebook.notebook: _points_in_table(notebook) for notebook in grade.notebooks}
+        rows.append(
+            [
+                grade.student,
+                *([grade.name] if named else []),
+                *(of.get(key, "") for key in notebooks),
+                _total_in_table(grade),
+                "; ".join(_short_flags(grade)),
+            ]
+        )
+    left = 2 if named else 1
+    if gradebook.grades:
+        say.columns(rows, numbers=range(left, left + len(notebooks) + 1), indent=2)
+    for line in _legend(gradebook):
+        say.line(line, indent=2, style="dim")
+    holders: dict[str, set[str]] = {}
+    for mistake in overview.mistakes(gradebook):
+        holders.setdefault(mistake.name, set()).update(mistake.students)
+    if holders:
+        ranked = sorted(holders.items(), key=lambda item: -len(item[1]))[:_COMMONEST]
+        told = " · ".join(f"{readable(name)} {len(students)}" for name, students in ranked)
+        say.line(f"most common: {told}", indent=2)
+    needs = overview.needs(gradebook)
+    if needs:
+        console.print()
+        say.line(f"Needs a person ({len(needs)})", style="bold")
+        listed = [(f"{need.student} {need.place}".strip(), need.reason) for need in needs]
+        width = min(32, max(len(who) for who, _ in listed))
+        for who, reason in listed:
+            say.entry(who, clipped(reason, 400), width=width, indent=2)
+
+
+def student_view(grade: Grade, console: Console) -> None:
+    """Prints everything about one student: the points, then each notebook in full."""
+    say = _Voice(console)
+    total = "?" if grade.total is None else points(grade.total)
+    star = "*" if grade.total is not None and grade.needs_review else ""
+    who = f"{grade.student} {grade.name}".strip()
+    say.ends([(who, "bold")], f"{total}{star} / {points(grade.possible)}")
+    texts = unmarked_texts(grade.notebooks)
+    if texts:
+        say.line("* free text not marked yet", style="dim")
+    if star and grade.needs_review > texts:
+        say.line("* a person has to decide some of it", style="dim")
+    if grade.flags:
+        say.line("flags: " + "; ".join(sorted(map(readable, grade.flags))), style="dim")
+    for notebook in grade.notebooks:
+        console.print()
+        _notebook(notebook, console, say)
+
+
+def check_view(notebook: NotebookGrade, console: Console) -> None:
+    """Prints one notebook in full: every claim, what was seen where it fails, the advice once."""
+    say = _Voice(console)
+    _notebook(notebook, console, say)
+    if unmarked_texts([notebook]):
+        console.print()
+        say.line("* free text not marked yet", style="dim")
+
+
+class _Voice:
+    """Prints plain text on one console, with what its encoding cannot print replaced."""
+
+    def __init__(self, console: Console, widest: int = _WIDEST) -> None:
+        self._console = console
+        self._width = min(console.width, widest)
+        self._ascii = not self._can("".join(MARKS.values()))  # all marks, or none
+
+    def mark(self, outcome: Outcome) -> tuple[str, str]:
+        """The sign of an outcome and a space, and the colour that goes with it."""
+        sign = MARKS[outcome]
+        return f"{_ASCII.get(sign, sign) if self._ascii else sign} ", _STYLES.get(outcome, "red")
+
+    def line(self, text: str, *, indent: int = 0, style: str = "") -> None:
+        """Prints a text, wrapped under its own beginning."""
+        for part in self._wrapped(Text(self._printable(text), style), self._width - indent):
+            start = Text(" " * indent if part.plain else "")
+            self._print(start + part)
+
+    def ends(self, parts: list[tuple[str, str]], right: str, *, indent: int = 0) -> None:
+        """Prints a text of (words, style), and at the right edge of its first line, points."""
+        left = Text.assemble(*((self._printable(words), style) for words, style in parts))
+        room = self._width - indent - cell_len(right) - 2
+        for number, part in enumerate(self._wrapped(left, room)):
+            line = Text(" " * indent) + part
+            if number == 0:
+                line.append(" " * (self._width - line.cell_len - cell_len(right)) + right)
+            self._print(line)
+
+    def entry(self, name: str, text: str, *, width: int, indent: int) -> None:
+        """Prints a name, and beside it a text; below it where the name is too long."""
+        name = self._printable(name)
+        room = self._width - indent - width - 2
+        parts = self._wrapped(Text(self._printable(text)), max(20, room))
+        if cell_len(name) > width or room < 20:
+            self.line(name, indent=indent)
+            name = ""
+        for part in parts:
+            start = " " * indent + name + " " * (width + 2 - cell_len(name))
+            self._print(Text(start) + part)
+            name = ""
+
+    def columns(self, rows: list[list[str]], *, numbers: range, indent: int) -> None:
+        """Prints a table; the last column is cut where the line ends."""
+        shown = [[self._printable(" ".join(cell.split())) for cell in row] for row in rows]
+        widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
+        room = self._width - indent - sum(widths[:-1]) - 2 * (len(widths) - 1)
+        for number, row in enumerate(shown):
+            line = " " * indent
+            for at, (cell, width) in enumerate(zip(row[:-1], widths, strict=False)):
+                space = " " * (width - cell_len(cell))
+                line += f"{space}{cell}  " if at in numbers else f"{cell}{space}  "
+            line += self._cut(row[-1], max(8, room))
+            self._print(Text(line.rstrip(), "bold" if number == 0 else ""))
+
+    def _cut(self, text: str, width: int) -> str:
+        if cell_len(text) <= width:
+            return text
+        more = self._printable("…")
+        return set_cell_size(text, width - len(more)).rstrip() + more
+
+    def _wrapped(self, text: Text, width: int) -> Iterable[Text]:
+        for part in text.wrap(self._console, max(10, width)):
+            part.rstrip()
+            yield part
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
+
+    def _can(self, characters: str) -> bool:
+        """Whether the stream can print these characters."""
+        try:
+            characters.encode(self._console.encoding)
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+    def _printable(self, text: str) -> str:
+        """The text without escapes, and with nothing that the stream cannot print."""
+        shown = visible(text).expandtabs(4)
+        if self._can(shown):
+            return shown
+        return "".join(
+            character
+            if self._can(character)
+            else _ASCII.get(character, "?" * max(1, cell_len(character)))
+            for character in shown
+        )
+
+
+def _notebook(notebook: NotebookGrade, console: Console, say: _Voice) -> None:
+    star = "*" if unmarked_texts([notebook]) else ""
+    earned = "?" if notebook.earned is None else points(notebook.earned) + star
+    say.ends([(notebook.notebook, "bold")], f"{earned} / {points(notebook.possible)}")
+    if notebook.outcome is Outcome.MISSING:
+        say.line("– not handed in", indent=2)
+        return
+    if notebook.outcome is Outcome.ERROR:
+        say.line(f"! could not be graded: {notebook.problem}", indent=2, style="blue")
+        say.line("This is not a zero: a person has to look.", indent=2)
+        return
+    for judgement in notebook.judgements:
+        console.print()
+        _question(judgement, notebook, say)
+    if notebook.record is None:
+        return
+    submission = notebook.record.submission
+    told = [(note, "") for note in submission.notes] + events(notebook.record.execution)
+    if told:
+        console.print()
+        say.line("How it ran", style="bold")
+    for what, detail in told:
+        say.line(f"· {what}", indent=2)
+        if detail:
+            say.line(clipped(detail, 600), indent=4, style="dim")
+
+
+def _question(judgement: Judgement, notebook: NotebookGrade, say: _Voice) -> None:
+    outcome = shown_outcome(judgement)
+    say.ends(
+        [say.mark(outcome), (judgement.title, "bold")],
+        f"{_earned(judgement.earned)} / {points(judgement.possible)}",
+    )
+    told = [WORDS[outcome], judgement.question]
+    where = cell_of(judgement.finding, judgement)
+    if where:
+        told.append(place_said(where))
+    if judgement.found and judgement.found.note:
+        told.append(judgement.found.note)
+    say.line(" · ".join(told), indent=2, style="dim")
+    if judgement.written:
+        _written(judgement, say)
+    said: set[tuple[str, str]] = set()
+    advised = {judgement.finding.advice.strip()} if judgement.finding else set()
+    for verdict in judgement.verdicts:
+        _claim(verdict, judgement, said, advised, say)
+    main = judgement.finding
+    if main and main.shown_by and judgement.outcome is not Outcome.PASSED:
+        _evidence(main.shown_by.call, main.shown_by.said, said, say)
+    if main and main.advice.strip():
+        say.line(inspect.cleandoc(main.advice), indent=2, style="yellow")
+    elif judgement.earned is None and not judgement.written:
+        say.line(why_undecided(judgement, notebook), indent=2, style="blue")
+    if judgement.flags:
+        flags = "; ".join(sorted(map(readable, judgement.flags)))
+        say.line(f"flags: {flags}", indent=2, style="dim")
+
+
+def _claim(
+    verdict: Verdict,
+    judgement: Judgement,
+    said: set[tuple[str, str]],
+    advised: set[str],
+    say: _Voice,
+) -> None:
+    """One claim; under it what was seen, and its own advice if that was not given yet."""
+    free = not verdict.possible
+    worth = "costs nothing" if free else f"{_earned(verdict.earned)} / {points(verdict.possible)}"
+    say.ends([say.mark(verdict.outcome), (verdict.claim, "")], worth, indent=2)
+    finding = finding_of(verdict, judgement)
+    if finding is None:
+        return
+    if finding.shown_by:
+        _evidence(finding.shown_by.call, finding.shown_by.said, said, say)
+    own = finding.advice.strip()
+    if own and own not in advised:
+        advised.add(own)
+        say.line(inspect.cleandoc(own), indent=4)
+
+
+def _evidence(call: str, seen: str, said: set[tuple[str, str]], say: _Voice) -> None:
+    if (call, seen) in said:
+        return
+    said.add((call, seen))
+    say.line(f"{clipped(call, 300)}: {clipped(seen, 600)}", indent=6)
+
+
+def _written(judgement: Judgement, say: _Voice) -> None:
+    size = length(judgement.text)
+    marked = "not marked yet" if judgement.earned is None else "marked by a person"
+    words, characters = counted(size.words, "word"), counted(size.characters, "character")
+    say.line(f"{words}, {characters}; {marked}", indent=2)
+
+
+def _earned(earned: float | None) -> str:
+    return "?" if earned is None else points(earned)
+
+
+def _points_in_table(notebook: NotebookGrade) -> str:
+    """A notebook's points: ERR if it could not be graded, ? after what a person must decide."""
+    if notebook.outcome is Outcome.MISSING:
+        return "–"
+    if notebook.earned is None:
+        return "ERR"
+    if notebook.needs_person:
+        return points(notebook.earned) + "?"
+    return points(notebook.earned) + ("*" if unmarked_texts([notebook]) else "")
+
+
+def _total_in_table(grade: Grade) -> str:
+    if grade.total is None:
+        return "?"
+    if any(notebook.needs_person for notebook in grade.notebooks):
+        return points(grade.total) + "?"
+    return points(grade.total) + ("*" if unmarked_texts(grade.notebooks) else "")
+
+
+def _short_flags(grade: Grade) -> list[str]:
+    """What a person should know of a student, in few words: trouble, misconceptions, flags."""
+    trouble = [
+        f"{notebook.notebook} not graded"
+        for notebook in grade.notebooks
+        if notebook.outcome is Outcome.ERROR
+    ]
+    judgements = [j for notebook in grade.notebooks for j in notebook.judgements]
+    known = dict.fromkeys(readable(name) for j in judgements for name in misconceptions(j))
+    flags = sorted({flag for j in judgements for flag in j.flags} | set(grade.flags))
+    return [*trouble, *known, *map(readable, flags)]
+
+
+def _legend(gradebook: Gradebook) -> list[str]:
+    """What the signs in the table mean, for those that are in it."""
+    notebooks = [notebook for grade in gradebook.grades for notebook in grade.notebooks]
+    lines = []
+    if unmarked_texts(notebooks):
+        lines.append("* free text not marked yet")
+    if any(notebook.needs_person for notebook in notebooks):
+        lines.append("? a person has to look first")
+    if any(notebook.outcome is Outcome.MISSING for notebook in notebooks):
+        lines.append("– not handed in")
+    return lines

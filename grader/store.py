@@ -1,0 +1,181 @@
+"""The run folder: what was observed, one file a submission, and everything made from it.
+
+Each file is written whole or not at all, readable by its owner only.  Nobody else may use a folder
+while a run holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from grader import wire
+from grader.errors import StoreError
+from grader.model import FileNote, Record
+
+FORMAT = 1  # of the stored records; another one is graded anew
+
+
+class Store:
+    """One run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def records_folder(self) -> Path:
+        return self.folder / "records"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """The folder, made if need be, for this process alone.
+
+        Raises StoreError if it cannot be written, or another run holds it.
+        """
+        try:
+            self.records_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.folder / "reports").mkdir(mode=0o700, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except FileExistsError:
+            raise StoreError(f"{self.folder} is a file, not a folder: choose another with -o") from None
+        except NotADirectoryError:
+            raise StoreError(f"{self.folder} lies below a file: choose another with -o") from None
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} cannot be written ({error.strerror}): choose another with -o"
+            ) from None
+        holder = self.folder / ".holder"
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            by = holder.read_text("utf-8") if holder.is_file() else "another run"
+            raise StoreError(
+                f"{self.folder} is in use by {by}: wait for it, or choose another with -o"
+            ) from None
+        try:
+            self.write(".holder", f"process {os.getpid()} on {socket.gethostname()}".encode())
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Put `data` into the file `name` of the folder, whole or not at all."""
+        path = self.folder / name
+        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return path
+
+    def remove_pages_but(self, names: set[str]) -> None:
+        """Take away the pages of students who are no longer in the gradebook."""
+        for path in (self.folder / "reports").glob("*.html"):
+            if path.name not in names:
+                path.unlink()
+
+    def save(self, record: Record) -> None:
+        submission = record.submission
+        self.write(f"records/{_name(submission.student, submission.notebook)}", to_json(record))
+
+    def load(self, student: str, notebook: str) -> Record | None:
+        """The stored record, or None if there is none that this version can read."""
+        path = self.records_folder / _name(student, notebook)
+        try:
+            return from_json(path.read_bytes())
+        except (OSError, StoreError):
+            return None
+
+    def forget(self) -> None:
+        """Remove every stored record, to grade all anew."""
+        shutil.rmtree(self.records_folder, ignore_errors=True)
+        self.records_folder.mkdir(mode=0o700)
+
+    def save_notes(self, notes: Iterable[FileNote]) -> None:
+        """Keep what became of every file, with the reasons that run.json leaves out."""
+        data = [dataclasses.asdict(note) for note in notes]
+        self.write("records/files", json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+
+    def notes(self) -> tuple[FileNote, ...]:
+        """What `save_notes` was given.  Raises StoreError if it is not there."""
+        try:
+            data = json.loads((self.records_folder / "files").read_bytes())
+            return tuple(FileNote(**note) for note in data)
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"{self.folder} holds no whole run: {error}") from None
+
+    def manifest(self) -> dict[str, Any]:
+        """What run.json says.  Raises StoreError if it is not there or not ours."""
+        try:
+            data = json.loads((self.folder / "run.json").read_bytes())
+        except FileNotFoundError:
+            raise StoreError(
+                f"{self.folder} holds no run (no run.json): grade with `grader run` first"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self.folder / 'run.json'} cannot be read: {error}") from None
+        if not isinstance(data, dict) or not isinstance(data.get("files"), list):
+            raise StoreError(f"{self.folder / 'run.json'} was not written by this program")
+        return data
+
+
+def _name(student: str, notebook: str) -> str:
+    # ids are text of students': a digest keeps two of them apart and every one of them harmless
+    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in student)[:40]
+    mark = hashlib.sha256(student.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{plain}-{mark}-{notebook}.json"
+
+
+def to_json(record: Record) -> bytes:
+    """A record as it is stored."""
+    data = dataclasses.asdict(record)
+    for observed in data["observed"].values():
+        for trial in observed["trials"].values():
+            for observation in trial["observations"]:
+                observation["value"] = wire.encode(observation["value"])
+    return json.dumps({"format": FORMAT, "record": data}, ensure_ascii=False).encode(
+        "utf-8", "replace"
+    )
+
+
+def from_json(data: bytes) -> Record:
+    """The record that `to_json` was given.  Raises StoreError if it is no such thing."""
+    try:
+        whole = json.loads(data)
+        if whole["format"] != FORMAT:
+            raise StoreError(f"a record of format {whole['format']}, not {FORMAT}")
+        record: Mapping[str, Any] = whole["record"]
+        for observed in record["observed"].values():
+            for trial in observed["trials"].values():
+                for observation in trial["observations"]:
+                    observation["value"] = wire.decode(observation["value"])
+        return _reader().validate_python(record)  # type: ignore[no-any-return]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"not a stored record: {error}") from None
+
+
+@cache
+def _reader() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
