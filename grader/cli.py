@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from grader.model import Gradebook
     from grader.pipeline import Plan
 
-NO_SANDBOX = (
-    "warning: no sandbox yet: student code runs with your rights. Grade only a class that you trust."
-)
+NO_SANDBOX = "warning: no sandbox yet: student code runs with your rights. Grade only a class that you trust."
 
 app = App(
     name="grader",
@@ -91,7 +89,9 @@ def run(
 ) -> int:
     """Grade notebooks into a results folder: gradebook, verdicts and a page for each student."""
     if not paths:
-        raise UsageError("nothing to grade: name a folder or a notebook, as in\n  grader run submissions/")
+        raise UsageError(
+            "nothing to grade: name a folder or a notebook, as in\n  grader run submissions/"
+        )
     settings = common.settings(run__output=output, run__workers=workers, run__seed=seed)
     from grader import pipeline
     from grader.grade.gradebook import needs_person
@@ -134,7 +134,9 @@ def check(
         _stderr(f"error: {error}")
         return 1
     if common.as_json:
-        _print_json({"notebook": grade.notebook, "questions": [_question_json(j) for j in grade.judgements]})
+        _print_json(
+            {"notebook": grade.notebook, "questions": [_question_json(j) for j in grade.judgements]}
+        )
     else:
         terminal.check_view(grade, _console())
     wrong = grade.outcome is not Outcome.PASSED or any(
@@ -226,7 +228,7 @@ def validate(
 
         _print_json([dataclasses.asdict(row) for row in rows])
     else:
-        terminal.proof_table(rows, _console())
+        terminal.proof_table(rows, len(breaches), _console())
     return int(bool(breaches))
 
 
@@ -330,7 +332,9 @@ def _tell_intake(
         for key in plan.assignment.notebooks
     )
     deadline = settings.course.deadline or plan.assignment.deadline
-    until = f" · deadline {deadline[:16].replace('T', ' ')} (lateness not checked)" if deadline else ""
+    until = (
+        f" · deadline {deadline[:16].replace('T', ' ')} (lateness not checked)" if deadline else ""
+    )
     common.say(f"{len(students)} students · {each}{until}")
     if common.verbose:
         for note in files:
@@ -354,7 +358,9 @@ def _show_gradebook(
     need = f", {len(known) - graded} could not be" if len(known) > graded else ""
     took = f", in {seconds:.0f} s" if seconds is not None else ""
     arrow = "→" if _can_print("→") else "->"
-    print(f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {folder / 'reports' / 'index.html'}")
+    print(
+        f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {folder / 'reports' / 'index.html'}"
+    )
 
 
 def _can_print(text: str) -> bool:
@@ -471,5 +477,7 @@ def _bug(error: Exception) -> int:
         "w", prefix="grader-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
     ) as file:
         file.write("".join(traceback.format_exception(error)))
-    _stderr(f"error: a bug of the grader's: {type(error).__name__}: {error}\n  details: {file.name}")
+    _stderr(
+        f"error: a bug of the grader's: {type(error).__name__}: {error}\n  details: {file.name}"
+    )
     return 3

@@ -205,7 +205,9 @@ def check(path: Path, settings: Settings, public: bool) -> NotebookGrade:
     if not intake.submissions:
         raise SubmissionError(f"{path}: {intake.files[0].reason}")
     (submission,) = intake.submissions
-    observed = asyncio.run(_observe_all([submission], the_plan, 1, None, lambda done, of: None, public))
+    observed = asyncio.run(
+        _observe_all([submission], the_plan, 1, None, lambda done, of: None, public)
+    )
     record = observed[_who(submission)]
     if isinstance(record, str):
         return _ungraded(the_plan, submission.notebook, Outcome.ERROR, record, submission.path)
@@ -246,9 +248,7 @@ async def _observe_all(
             except Exception as error:  # a bug of ours costs this notebook, not the batch
                 found[_who(submission)] = _bug(error, store)
             else:
-                record = Record(
-                    submission, execution, observed, the_plan.key(submission)
-                )
+                record = Record(submission, execution, observed, the_plan.key(submission))
                 if execution.outcome is Outcome.ERROR:
                     found[_who(submission)] = execution.error
                 else:
@@ -429,5 +429,3 @@ def manifest(gradebook: Gradebook) -> dict[str, Any]:
             for note in gradebook.files
         ],
     }
-
-

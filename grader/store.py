@@ -50,7 +50,9 @@ class Store:
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except FileExistsError:
-            raise StoreError(f"{self.folder} is a file, not a folder: choose another with -o") from None
+            raise StoreError(
+                f"{self.folder} is a file, not a folder: choose another with -o"
+            ) from None
         except NotADirectoryError:
             raise StoreError(f"{self.folder} lies below a file: choose another with -o") from None
         except OSError as error:

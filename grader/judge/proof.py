@@ -26,7 +26,8 @@ class Row:
     outcome: Outcome
     earned: float
     possible: float
-    holds: tuple[bool, ...]  # which claims hold, in the authored order
+    claims: tuple[tuple[str, float], ...]  # each with its points, in the authored order
+    holds: tuple[bool, ...]  # which of them hold
     named: str  # the misconception that it is taken for
     breach: str
 
@@ -70,6 +71,7 @@ def _row(
         judgement.outcome,
         earned,
         judgement.possible,
+        tuple((v.claim, v.possible) for v in judgement.verdicts),
         tuple(v.outcome is Outcome.PASSED for v in judgement.verdicts),
         named,
         breach,

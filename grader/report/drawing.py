@@ -23,6 +23,7 @@ _MOST_CELLS = 24 * 40  # of one map: more is unreadable, and heavy
 _MOST_IN_A_LINE = 40
 _LABELLED_COLUMNS = 6  # up to here the numbers stand in the cells
 _BESIDE = 20  # up to so many columns, three maps fit side by side
+_ROOM_OF_THREE = 236.0  # pixels for the columns of each of them
 _TEXT_LIMIT = 600
 
 
@@ -273,10 +274,11 @@ def _heat_map(
 ) -> HeatMap:
     labelled = len(columns) <= _LABELLED_COLUMNS or (len(rows) == 1 and len(columns) <= 16)
     if labelled:
-        width, height = 44.0, 26.0
+        width = 44.0 if len(rows) == 1 else min(44.0, _ROOM_OF_THREE / len(columns))
+        height = 26.0
     else:
-        room = 240 if len(columns) <= _BESIDE else 780
-        width = float(max(8, min(22, room // len(columns))))
+        room = _ROOM_OF_THREE if len(columns) <= _BESIDE else 780
+        width = float(max(8, min(22, int(room / len(columns)))))
         height = min(width, float(max(7, 250 // len(rows))))
     if len(rows) == 1:
         height = 30.0

@@ -98,12 +98,18 @@ def set_aside(gradebook: Gradebook) -> list[FileNote]:
     return [file for file in gradebook.files if file.became != "graded"]
 
 
+def shared_flags(gradebook: Gradebook) -> set[str]:
+    """The flags that tell no student from another: they are said once for all."""
+    each = [set(grade.flags) for grade in gradebook.grades]
+    return set.intersection(*each) if len(each) > 1 else set()
+
+
 def claim_rates(gradebook: Gradebook) -> list[ClaimRate]:
-    """Every claim in the authored order, with how often it holds."""
+    """Every claim on code in the authored order, with how often it holds."""
     rates: dict[tuple[str, str, str], ClaimRate] = {}
     for _, notebook in _graded(gradebook):
         for judgement in notebook.judgements:
-            for verdict in judgement.verdicts:
+            for verdict in () if judgement.written else judgement.verdicts:
                 key = (notebook.notebook, judgement.question, verdict.claim)
                 before = rates.get(key)
                 rates[key] = ClaimRate(

@@ -198,6 +198,7 @@ def class_page(gradebook: Gradebook) -> str:
     script, _, _ = _environment().loader.get_source(_environment(), "sort.js")  # type: ignore[union-attr]
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     grades = wording.by_student(gradebook)
+    shared = overview.shared_flags(gradebook)
     notebooks = wording.notebook_keys(gradebook)
     handed_in = Counter(
         n.notebook for grade in grades for n in grade.notebooks if n.outcome is not Outcome.MISSING
@@ -220,7 +221,9 @@ def class_page(gradebook: Gradebook) -> str:
         mistakes=overview.mistakes(gradebook),
         alike=overview.alike(gradebook),
         uneven=overview.uneven(gradebook),
-        flags={grade.student: _flags(grade) for grade in grades},
+        named=any(grade.name for grade in grades),
+        shared=sorted(shared),
+        flags={grade.student: _flags(grade, shared) for grade in grades},
         misconceptions={grade.student: _misconceptions(grade) for grade in grades},
     )
 
@@ -430,9 +433,9 @@ def _changed(notebook: NotebookGrade) -> Changed | None:
     )
 
 
-def _flags(grade: Grade) -> list[str]:
+def _flags(grade: Grade, shared: set[str]) -> list[str]:
     questions = {flag for n in grade.notebooks for j in n.judgements for flag in j.flags}
-    return sorted(questions | set(grade.flags))
+    return sorted((questions | set(grade.flags)) - shared)
 
 
 def _misconceptions(grade: Grade) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from grader.model import Grade, Gradebook, Judgement
+from grader.model import Finding, Grade, Gradebook, Judgement
 from grader.report.wording import (
     by_student,
     cell_of,
@@ -104,12 +104,19 @@ def verdicts_csv(gradebook: Gradebook) -> bytes:
                     points(verdict.earned),
                     points(verdict.possible),
                     _text(finding.misconception or "" if finding else ""),
-                    _text(finding.advice if finding else ""),
+                    _text(_advice(finding)),
                     str(where.cell) if where else "",
                     _list(judgement.flags),
                 ]
             )
     return _csv(_VERDICT_COLUMNS, rows)
+
+
+def _advice(finding: Finding | None) -> str:
+    """What a finding tells the student: its advice, or else what was seen."""
+    if finding is None:
+        return ""
+    return finding.advice or (finding.shown_by.said if finding.shown_by else "")
 
 
 def _judgements(gradebook: Gradebook) -> Iterator[tuple[Grade, str, Judgement]]:

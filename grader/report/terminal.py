@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from typing import Protocol
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -64,6 +65,31 @@ _WIDEST = 100  # beyond this, points stand too far from their claims
 _COMMONEST = 4
 
 
+class ProofRow(Protocol):
+    """What the table shows of one program; judge.proof.Row is one."""
+
+    @property
+    def notebook(self) -> str: ...
+    @property
+    def question(self) -> str: ...
+    @property
+    def program(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def earned(self) -> float: ...
+    @property
+    def possible(self) -> float: ...
+    @property
+    def claims(self) -> tuple[tuple[str, float], ...]: ...
+    @property
+    def holds(self) -> tuple[bool, ...]: ...
+    @property
+    def named(self) -> str: ...
+    @property
+    def breach(self) -> str: ...
+
+
 def run_table(gradebook: Gradebook, console: Console) -> None:
     """Prints the class: a row a student, the commonest misconceptions, who needs a person.
 
@@ -72,6 +98,7 @@ def run_table(gradebook: Gradebook, console: Console) -> None:
     say = _Voice(console, console.width)
     notebooks = notebook_keys(gradebook)
     named = any(grade.name for grade in gradebook.grades)
+    shared = overview.shared_flags(gradebook)
     rows = [["student", *(["name"] if named else []), *notebooks, "total", "flags"]]
     for grade in by_student(gradebook):
         of = {notebook.notebook: _points_in_table(notebook) for notebook in grade.notebooks}
@@ -81,7 +108,7 @@ def run_table(gradebook: Gradebook, console: Console) -> None:
                 *([grade.name] if named else []),
                 *(of.get(key, "") for key in notebooks),
                 _total_in_table(grade),
-                "; ".join(_short_flags(grade)),
+                "; ".join(_short_flags(grade, shared)),
             ]
         )
     left = 2 if named else 1
@@ -89,6 +116,8 @@ def run_table(gradebook: Gradebook, console: Console) -> None:
         say.columns(rows, numbers=range(left, left + len(notebooks) + 1), indent=2)
     for line in _legend(gradebook):
         say.line(line, indent=2, style="dim")
+    if shared:
+        say.line("everybody: " + "; ".join(map(readable, sorted(shared))), indent=2, style="dim")
     holders: dict[str, set[str]] = {}
     for mistake in overview.mistakes(gradebook):
         holders.setdefault(mistake.name, set()).update(mistake.students)
@@ -132,6 +161,41 @@ def check_view(notebook: NotebookGrade, console: Console) -> None:
     if unmarked_texts([notebook]):
         console.print()
         say.line("* free text not marked yet", style="dim")
+
+
+def proof_table(rows: Iterable[ProofRow], breaches: int, console: Console) -> None:
+    """Prints how each program of an assignment fares, a block a question, and the breaches."""
+    say = _Voice(console, console.width)
+    blocks: dict[str, list[list[str]]] = {}
+    claimed: dict[str, tuple[tuple[str, float], ...]] = {}
+    for row in rows:
+        claimed[f"{row.notebook}.{row.question}"] = row.claims
+        head = ["program", "kind", "points", "claims", "named as"]
+        block = blocks.setdefault(f"{row.notebook}.{row.question}", [head])
+        claims = "".join(MARKS[Outcome.PASSED if held else Outcome.FAILED] for held in row.holds)
+        earned = f"{points(row.earned)} / {points(row.possible)}"
+        named = "itself" if row.named == row.program else row.named
+        told = f"BREACH: {row.breach}" if row.breach else named
+        block.append([row.program, row.kind, earned, claims, told])
+    for question, block in blocks.items():
+        say.line(question, style="bold")
+        for number, (claim, worth) in enumerate(claimed[question], 1):
+            worth_said = f"{points(worth)} points" if worth else "advice"
+            say.line(f"claim {number}: {claim} ({worth_said})", indent=2, style="dim")
+        say.columns(block, numbers=range(2, 3), indent=2)
+        console.print()
+    programs = sum(len(block) - 1 for block in blocks.values())
+    verdict = "no breach" if not breaches else counted(breaches, "breach").replace("hs", "hes")
+    say.line(f"{counted(programs, 'program')}, {verdict}", style="bold" if breaches else "")
+
+
+def doctor_table(found: Iterable[tuple[str, str, str, str]], console: Console) -> None:
+    """Prints what was looked at: (ok, warn or fail; the thing; what was seen; how to mend it)."""
+    say = _Voice(console)
+    for state, thing, seen, mend in found:
+        say.entry(f"{state:<4}  {thing}", seen, width=18, indent=2)
+        if mend:
+            say.entry("", f"→ {mend}", width=18, indent=2)
 
 
 class _Voice:
@@ -341,7 +405,7 @@ def _total_in_table(grade: Grade) -> str:
     return points(grade.total) + ("*" if unmarked_texts(grade.notebooks) else "")
 
 
-def _short_flags(grade: Grade) -> list[str]:
+def _short_flags(grade: Grade, shared: set[str]) -> list[str]:
     """What a person should know of a student, in few words: trouble, misconceptions, flags."""
     trouble = [
         f"{notebook.notebook} not graded"
@@ -351,7 +415,7 @@ def _short_flags(grade: Grade) -> list[str]:
     judgements = [j for notebook in grade.notebooks for j in notebook.judgements]
     known = dict.fromkeys(readable(name) for j in judgements for name in misconceptions(j))
     flags = sorted({flag for j in judgements for flag in j.flags} | set(grade.flags))
-    return [*trouble, *known, *map(readable, flags)]
+    return [*trouble, *known, *(readable(flag) for flag in flags if flag not in shared)]
 
 
 def _legend(gradebook: Gradebook) -> list[str]:

@@ -94,7 +94,7 @@ QUESTION = Question(
         Check("each weight is exp(score) divided by the sum of all exp(score)", of_three, points=4),
         Check("the weights add up to one", of_three, points=1, view=np.sum),
         Check("it works for any number of scores", of_any_number, points=1, other_sizes=True),
-        Check("large scores do not overflow", large, points=0),
+        Check("large scores do not overflow (subtract the largest first)", large, points=0),
     ],
     misconceptions=[no_exponential, no_normalisation, each_alone],
 )
