@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from grader.authoring import Case, Cell, Check, Implementation, Question, Written
 from grader.judge.diagnose import explains, misconception
@@ -37,6 +38,9 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
     verdicts, flags = _sizes(question, verdicts, observed, expected)
     if any(o.changed for trial in observed.trials.values() for o in trial.observations):
         flags.append("changes_its_inputs")
+    main = _main_finding(question, expected, verdicts, observed.trials)
+    if main is not None and main.misconception is not None:
+        verdicts = [_told(v, main) for v in verdicts]
     charged = [v for v in verdicts if v.possible]
     earned = round(sum(v.earned or 0.0 for v in charged), 2)
     possible = round(sum(v.possible for v in charged), 2)
@@ -47,7 +51,7 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
         earned,
         possible,
         tuple(verdicts),
-        _main_finding(question, expected, verdicts, observed.trials),
+        main,
         tuple(sorted(flags)),
         observed.found,
     )
@@ -149,6 +153,14 @@ def _sizes(
         for v in verdicts
     ]
     return excused, ["fixed_sizes"]
+
+
+def _told(verdict: Verdict, main: Finding) -> Verdict:
+    """A charged claim that fails, explained by the misconception that explains them all."""
+    if verdict.outcome is Outcome.PASSED or not verdict.possible or verdict.finding is None:
+        return verdict
+    finding = replace(verdict.finding, advice=main.advice, misconception=main.misconception)
+    return replace(verdict, finding=finding)
 
 
 def _outcome(charged: Sequence[Verdict], earned: float, possible: float) -> Outcome:

@@ -13,6 +13,7 @@ from grader.judge.difference import difference, numbers, shown
 from grader.judge.expectations import Result
 from grader.model import Counterexample, Finding, Found, Observation, Outcome, Verdict
 
+MOST_ARGUMENTS = 3  # of a call, before it is cut
 EXACT = Tolerance(rtol=1e-12, atol=0.0)
 
 
@@ -30,7 +31,7 @@ def judge(
         if departure is not None:
             outcome = Outcome.FAILED if observed.returned else observed.outcome
             where = observed.where or (found.where if found else None)
-            finding = Finding(departure.said, shown_by=departure, where=where)
+            finding = Finding("", shown_by=departure, where=where)
             return Verdict(check.claim, outcome, 0.0, check.points, finding)
     if check.points and ignores_its_input(question, right, seen):
         same = Finding(
@@ -130,7 +131,9 @@ def as_typed(question: Question, case: Case) -> str:
             f"{name} = {_argument(v)}" for name, v in case.given.items() if isinstance(v, int)
         ]
         return f"{', '.join(question.target.assigns)}, made anew with {', '.join(small)}"
-    return f"{question.target}({', '.join(_argument(value) for value in case.args)})"
+    shown_args = [_argument(value) for value in case.args[:MOST_ARGUMENTS]]
+    more = ["…"] if len(case.args) > MOST_ARGUMENTS else []
+    return f"{question.target}({', '.join(shown_args + more)})"
 
 
 def _argument(value: Any) -> str:
