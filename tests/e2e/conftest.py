@@ -1,0 +1,40 @@
+"""The sample class, graded once by the real program for every test that looks at the results."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def grader(*arguments, cwd=ROOT, **environment):
+    """The program as a user starts it: its exit code, what it printed, and what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "grader", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def command():
+    return grader
+
+
+@pytest.fixture(scope="session")
+def sample_class(tmp_path_factory):
+    """The results folder of `grader run submissions/`, and how the program ended.
+
+    One sample never ends; it is given 8 seconds a cell, that the tests need not wait for a minute.
+    """
+    results = tmp_path_factory.mktemp("class") / "results"
+    ended = grader("run", "submissions", "-o", results, GRADER_CELL_SECONDS="8")
+    return results, ended
