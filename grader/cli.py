@@ -28,13 +28,16 @@ if TYPE_CHECKING:
     from grader.model import Gradebook
     from grader.pipeline import Plan
 
-NO_SANDBOX = "warning: no sandbox yet: student code runs with your rights. Grade only a class that you trust."
+NO_SANDBOX = (
+    "warning: no sandbox yet: student code runs with your rights; grade only a trusted class"
+)
 
 app = App(
     name="grader",
     version=__version__,
     help="Grade notebooks by comparing what they compute with what a reference computes.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # it is told below, with its own exit code
 )
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -127,9 +130,8 @@ def check(
     from grader.model import Outcome
     from grader.report import terminal
 
-    common.say(NO_SANDBOX)
     try:
-        grade = pipeline.check(notebook, settings, public)
+        grade = pipeline.check(notebook, settings, public, lambda: common.say(NO_SANDBOX))
     except SubmissionError as error:
         _stderr(f"error: {error}")
         return 1
@@ -335,7 +337,8 @@ def _tell_intake(
     until = (
         f" · deadline {deadline[:16].replace('T', ' ')} (lateness not checked)" if deadline else ""
     )
-    common.say(f"{len(students)} students · {each}{until}")
+    who = f"{len(students)} student{'s' * (len(students) != 1)}"
+    common.say(f"{who} · {each}{until}")
     if common.verbose:
         for note in files:
             reason = f": {note.reason}" if note.reason else ""
@@ -358,9 +361,8 @@ def _show_gradebook(
     need = f", {len(known) - graded} could not be" if len(known) > graded else ""
     took = f", in {seconds:.0f} s" if seconds is not None else ""
     arrow = "→" if _can_print("→") else "->"
-    print(
-        f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {folder / 'reports' / 'index.html'}"
-    )
+    page = folder / "reports" / "index.html"
+    print(f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {page}")
 
 
 def _can_print(text: str) -> bool:

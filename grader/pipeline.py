@@ -134,7 +134,7 @@ def run(
                 records[_who(submission)] = dataclasses.replace(stored, submission=submission)
             else:
                 todo.append(submission)
-        workers = settings.run.workers or len(os.sched_getaffinity(0))
+        workers = settings.run.workers or _cores()
         observed = asyncio.run(_observe_all(todo, the_plan, workers, store, progress))
         problems = {who: said for who, said in observed.items() if isinstance(said, str)}
         records |= {who: r for who, r in observed.items() if isinstance(r, Record)}
@@ -194,10 +194,11 @@ def validate(settings: Settings) -> list[Row]:
     return list(proof(the_plan.assignment, the_plan.seed))
 
 
-def check(path: Path, settings: Settings, public: bool) -> NotebookGrade:
+def check(path: Path, settings: Settings, public: bool, told: Callable[[], None]) -> NotebookGrade:
     """One notebook in full; nothing is written.
 
     public  ask the published cases only, as a student may before handing in
+    told    called when the notebook is about to be run
     Raises UsageError or SubmissionError if the file cannot be taken in.
     """
     the_plan = plan(settings)
@@ -205,6 +206,7 @@ def check(path: Path, settings: Settings, public: bool) -> NotebookGrade:
     if not intake.submissions:
         raise SubmissionError(f"{path}: {intake.files[0].reason}")
     (submission,) = intake.submissions
+    told()
     observed = asyncio.run(
         _observe_all([submission], the_plan, 1, None, lambda done, of: None, public)
     )
@@ -265,6 +267,11 @@ async def _observe_all(
     finally:
         shutil.rmtree(home, ignore_errors=True)
     return found
+
+
+def _cores() -> int:
+    # what this process may use, where the system tells
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _short_folder() -> str | None:

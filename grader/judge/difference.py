@@ -21,7 +21,9 @@ def difference(got: Any, expected: Any, tolerance: Tolerance) -> str | None:
         return "got None: is a `return` missing?"
     want = numbers(expected)
     if want is None:
-        return None if _same_text(got, expected) else f"got {shown(got)}, expected {shown(expected)}"
+        return (
+            None if _same_text(got, expected) else f"got {shown(got)}, expected {shown(expected)}"
+        )
     have = numbers(got)
     if have is None:
         return f"got {_kind(got)}, expected numbers of shape {want.shape}"

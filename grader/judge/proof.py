@@ -46,9 +46,7 @@ def proof(assignment: Assignment, seed: int) -> Iterator[Row]:
                     yield _row(key, question, program, "misconception", seed)
 
 
-def _row(
-    notebook: str, question: Question, program: Implementation, kind: str, seed: int
-) -> Row:
+def _row(notebook: str, question: Question, program: Implementation, kind: str, seed: int) -> Row:
     judgement = judge_question(question, handed_in(question, program, seed), seed)
     named = (judgement.finding and judgement.finding.misconception) or ""
     earned = judgement.earned or 0.0

@@ -30,7 +30,9 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
         question, expected, untouched, observed.trials, same_errors=True
     ):
         advice = inspect.getdoc(untouched) or "It computes what the handout computes."
-        return _all(question, Outcome.BLANK, 0.0, Finding(advice, where=observed.found.where), observed)
+        return _all(
+            question, Outcome.BLANK, 0.0, Finding(advice, where=observed.found.where), observed
+        )
 
     programs = [question.reference, *question.also_right]
     tried = [_verdicts(question, expected, program, observed) for program in programs]

@@ -127,9 +127,7 @@ def _plain(question: Question, value: Any) -> Any:
 def as_typed(question: Question, case: Case) -> str:
     """The call as the student would type it, with long arrays given by their shape."""
     if isinstance(question.target, Cell) and case.given:
-        small = [
-            f"{name} = {_argument(v)}" for name, v in case.given.items() if isinstance(v, int)
-        ]
+        small = [f"{name} = {_argument(v)}" for name, v in case.given.items() if isinstance(v, int)]
         return f"{', '.join(question.target.assigns)}, made anew with {', '.join(small)}"
     shown_args = [_argument(value) for value in case.args[:MOST_ARGUMENTS]]
     more = ["…"] if len(case.args) > MOST_ARGUMENTS else []

@@ -3,6 +3,8 @@
 The notebook's own model stays in its place; only its answers are ours while the loop is asked.
 """
 
+from itertools import pairwise
+
 from grader.authoring import Cell, Check, Question, case
 
 ASKED = 100  # words, in the handout
@@ -50,7 +52,7 @@ def with_our_predictions(loop, words):
     number = {word: index for index, word in every.items()}
     spare = [w for w in every.values() if isinstance(w, str) and w not in words and "<" not in w]
     own = [word if word in number else spare[i] for i, word in enumerate(words)]
-    follows = {number[a]: number[b] for a, b in zip(own, own[1:] + own[:1])}
+    follows = {number[a]: number[b] for a, b in zip(own, own[1:] + own[:1], strict=True)}
     real = model.forward
 
     def forward(x, *rest, **more):
@@ -81,7 +83,7 @@ def with_our_predictions(loop, words):
     finally:
         del model.forward
     said = made.split() if isinstance(made, str) else [str(word) for word in made]
-    label = dict(zip(own, words))
+    label = dict(zip(own, words, strict=True))
     for word in own:  # the number in place of the word, which no other student's corpus shares
         label[str(number[word])] = label[f"tensor({number[word]})"] = "#" + label[word]
     asked = names.get("num_words", 100)
@@ -113,7 +115,7 @@ def different_words(result):
 def turns(result):
     """Which word comes after which, each pair once."""
     words = [word.removeprefix("#") for word in result["words"]]
-    return sorted({f"{a} -> {b}" for a, b in zip(words, words[1:], strict=False)})
+    return sorted({f"{a} -> {b}" for a, b in pairwise(words)})
 
 
 # Known misconceptions ---------------------------------------------------------------

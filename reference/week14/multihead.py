@@ -121,9 +121,9 @@ def not_scaled(X, *parameters):
     return parameters[12] @ np.vstack(heads_by(scaled_by(lambda X, Q: 1), X, parameters))
 
 
-def scaled_by_D(X, *parameters):  # noqa: N802  (D as in the book)
-    """You divide by sqrt(D), the width of a token. Each head's queries and keys have H_D entries, so
-    it is sqrt(H_D)."""
+def scaled_by_D(X, *parameters):
+    """You divide by sqrt(D), the width of a token. Each head's queries and keys have H_D entries,
+    so it is sqrt(H_D)."""
     return parameters[12] @ np.vstack(heads_by(scaled_by(lambda X, Q: len(X)), X, parameters))
 
 
@@ -191,8 +191,8 @@ def heads_swapped(X, *parameters):
 
 
 def head_used_twice(X, *parameters):
-    """Both halves of your result come from the first head. The second half needs omega_v2, omega_q2,
-    omega_k2 and their biases: look for a 1 that should be a 2."""
+    """Both halves of your result come from the first head. The second half needs omega_v2,
+    omega_q2, omega_k2 and their biases: look for a 1 that should be a 2."""
     head1, _ = heads_by(scaled_head, X, parameters)
     return parameters[12] @ np.vstack([head1, head1])
 

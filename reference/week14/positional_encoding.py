@@ -132,8 +132,8 @@ def exponent_doubled_twice(d_model, x):
 
 
 def counts_from_one(d_model, x):
-    """Your positions start at 1. The first token is position 0, which is encoded as 0, 1, 0, 1, ...:
-    use torch.arange(0, length)."""
+    """Your positions start at 1. The first token is position 0, encoded as 0, 1, 0, 1, ...: use
+    torch.arange(0, length)."""
 
     def table(length, d_model):
         return encoding(length + 1, d_model)[1:]

@@ -101,13 +101,13 @@ def biases_forgotten(X, omega_v, omega_q, omega_k, *_):
 
 
 def result_transposed(X, *parameters):
-    """Your result is right but transposed. Tokens are columns: return an array of the shape of X."""
+    """Your result is right but transposed. Tokens are columns: return the shape of X."""
     return self_attention(X, *parameters).T
 
 
 def tokens_as_rows(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k):
-    """Your weights are D x D: you compare the rows of Q and K, as if each row were a token. Here each
-    column is a token: the scores are K.T @ Q (N x N), and the result is V @ A."""
+    """Your weights are D x D: you compare the rows of Q and K, as if each row were a token. Here
+    each column is a token: the scores are K.T @ Q (N x N), and the result is V @ A."""
     V, Q, K = beta_v + omega_v @ X, beta_q + omega_q @ X, beta_k + omega_k @ X
     return softmax_cols(K @ Q.T).T @ V
 

@@ -114,16 +114,16 @@ def test_points_add_up_and_nothing_undecided_is_a_number(results, questions):
     for row in table(results / "gradebook.csv"):
         student, notebooks = row["student_id"], ("colab1", "colab2", "colab3")
         earned = {
-            (notebook, key): r["earned"]
+            (own_notebook, key): r["earned"]
             for (who, key), r in questions.items()
-            for notebook in [r["notebook"]]
+            for own_notebook in [r["notebook"]]
             if who == student
         }
         failed = [n for n in notebooks if row[n] == ""]
-        for notebook in notebooks:
-            own = [points for (n, _), points in earned.items() if n == notebook]
-            if notebook not in failed:
-                assert float(row[notebook]) == pytest.approx(sum(float(p) for p in own if p))
+        for column in notebooks:
+            own = [points for (n, _), points in earned.items() if n == column]
+            if column not in failed:
+                assert float(row[column]) == pytest.approx(sum(float(p) for p in own if p))
         assert (row["total"] == "") == bool(failed)
         if not failed:
             assert float(row["total"]) == pytest.approx(sum(float(row[n]) for n in notebooks))
@@ -131,9 +131,10 @@ def test_points_add_up_and_nothing_undecided_is_a_number(results, questions):
 
 
 def test_the_program_says_who_needs_a_person_and_ends_with_1(sample_class):
-    results, ended = sample_class
+    _, ended = sample_class
     assert ended.returncode == 1, ended.stderr
-    assert re.search(r"R13940009 colab1\s+not a notebook: JSON breaks off at line \d+", ended.stdout)
+    reason = r"R13940009 colab1\s+not a notebook: JSON breaks off at line \d+"
+    assert re.search(reason, ended.stdout)
     assert "R13940009 colab2" in ended.stdout
     assert "36 of 38 notebooks graded" in ended.stdout
     assert ended.stderr.count("no sandbox") == 1

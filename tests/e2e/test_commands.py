@@ -1,0 +1,430 @@
+"""What each command says and with which code it ends, on the program as a user starts it."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fixtures.make_submissions import SUBMISSIONS
+from grader.errors import StoreError
+from grader.store import Store
+
+EXCELLENT = SUBMISSIONS / "R13940001_week14_colab1_homework.ipynb"
+WRONG_AXIS = SUBMISSIONS / "R13940003_week14_colab1_homework.ipynb"
+BROKEN = SUBMISSIONS / "R13940009_week14_colab1_homework.ipynb"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "handed in"
+    made.mkdir()
+    return made
+
+
+def hand_in(folder, *cells, name="R13940001_week14_colab1_homework.ipynb"):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbformat.write(book, folder / name)
+    return folder / name
+
+
+# wrong use: one or two lines, exit 2, nothing run, nothing lost -------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (
+            ["run", "submisions"],
+            ["no such file or folder: submisions", "did you mean submissions/ ?"],
+        ),
+        (["run"], ["requires an argument"]),
+        (["run", "README.md"], ["README.md"]),
+        (["run", "submissions", "--sed", "3"], ["--sed", "--seed"]),
+        (["run", "submissions", "--seed", "many"], ["many"]),
+        (["run", "submissions", "--seed", "-4"], ["--seed", "greater than or equal to 0"]),
+        (["run", "submissions", "--workers", "0"], ["--workers", "greater than or equal to 1"]),
+        (["run", "submissions", "--config", "no.toml"], ["no such file: no.toml"]),
+        (["runn", "submissions"], ["runn", "run"]),
+        (["validate", "week41"], ["week41", "week14"]),
+        (["judge", "no/such/folder"], ["no/such/folder", "grader run"]),
+        (["report", "-o", "no/such/folder"], ["no/such/folder", "grader run"]),
+        (["check", "no.ipynb"], ["no such file or folder: no.ipynb"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_use_is_told_in_a_line_or_two_and_ends_with_2(command, arguments, said):
+    ended = command(*arguments)
+
+    assert ended.returncode == 2, ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if line.strip()]
+    assert 1 <= len(lines) <= 2, ended.stderr
+    assert lines[0].startswith("error: ")
+    for part in said:
+        assert part in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_an_empty_folder_is_wrong_use(command, folder, tmp_path):
+    ended = command("run", folder, "-o", tmp_path / "r")
+
+    assert ended.returncode == 2
+    assert "no files" in ended.stderr
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (
+            '[course]\n\ndeadlin = "x"\n',
+            ['line 3: unknown key "deadlin" in [course]', '"deadline"?'],
+        ),
+        ("[limit]\n", ["line 1", '"limit"', '"limits"?']),
+        ("[limits]\ncell_seconds = 0\n", ["line 2", "cell_seconds", "greater than 0"]),
+        ('[limits]\ncell_seconds = "long"\n', ["line 2", "cell_seconds"]),
+        ("[run\n", ["is not TOML", "line 1"]),
+    ],
+    ids=["key", "table", "range", "type", "syntax"],
+)
+def test_a_wrong_grader_toml_is_told_with_its_line(command, folder, tmp_path, text, said):
+    hand_in(folder, "1")
+    (tmp_path / "grader.toml").write_text(text, encoding="utf-8")
+
+    ended = command("run", folder, cwd=tmp_path)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: grader.toml")
+    for part in said:
+        assert part in ended.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_every_error_of_grader_toml_is_told_at_once(command, folder, tmp_path):
+    hand_in(folder, "1")
+    (tmp_path / "grader.toml").write_text("[run]\nworkers = 0\nsed = 1\n", encoding="utf-8")
+
+    ended = command("run", folder, cwd=tmp_path)
+
+    assert "line 2" in ended.stderr and "line 3" in ended.stderr
+
+
+def test_a_results_folder_that_cannot_be_written_is_wrong_use(command, tmp_path):
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        ended = command("run", EXCELLENT, "-o", output)
+        assert ended.returncode == 2
+        assert "-o" in ended.stderr
+    assert (tmp_path / "file").read_text("utf-8") == "mine"
+
+
+def test_a_read_only_results_folder_is_wrong_use():
+    """Root may write anywhere, so a process that has become nobody tries."""
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o755)
+        results = Path(home) / "results"
+        results.mkdir(mode=0o555)
+        ours, theirs = os.pipe()
+        child = os.fork()
+        if child == 0:
+            said = "no error"
+            try:
+                if os.getuid() == 0:
+                    os.setgid(65534)
+                    os.setuid(65534)
+                with Store(results).held():
+                    pass
+            except StoreError as error:
+                said = str(error)
+            finally:
+                os.write(theirs, said.encode())
+                os._exit(0)
+        os.close(theirs)
+        with os.fdopen(ours) as told:
+            said = told.read()
+        os.waitpid(child, 0)
+    assert said == f"{results} cannot be written (Permission denied): choose another with -o"
+
+
+@pytest.mark.kernel
+def test_a_folder_in_use_is_refused_with_who_holds_it(command, folder, tmp_path):
+    hand_in(folder, "import time; time.sleep(8)")
+    output = tmp_path / "results"
+    first = subprocess.Popen(
+        [sys.executable, "-m", "grader", "run", str(folder), "-o", str(output)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        while not (output / ".holder").exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = command("run", folder, "-o", output)
+        assert second.returncode == 2
+        assert f"in use by process {first.pid}" in second.stderr
+    finally:
+        _, said = first.communicate(timeout=60)
+    assert first.returncode == 0, said
+
+
+# what needs a person, and what does not --------------------------------------------------------
+
+
+def test_a_folder_in_which_nothing_can_be_placed_ends_with_1_and_the_list(
+    command, folder, tmp_path
+):
+    (folder / "homework.ipynb").write_text("{}", encoding="utf-8")
+
+    ended = command("run", folder, "-o", tmp_path / "r")
+
+    assert ended.returncode == 1
+    assert "homework.ipynb" in ended.stdout
+    assert "its name does not say whose it is" in " ".join(ended.stdout.split())
+
+
+@pytest.mark.kernel
+def test_a_class_without_trouble_ends_with_0(command, tmp_path):
+    ended = command("run", EXCELLENT, "-o", tmp_path / "r")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "1 of 1 notebooks graded" in ended.stdout
+
+
+@pytest.mark.kernel
+def test_quiet_prints_the_result_alone(command, tmp_path):
+    ended = command("run", EXCELLENT, "-o", tmp_path / "r", "-q")
+
+    assert ended.stderr == ""
+    assert ended.stdout.startswith("1 of 1 notebooks graded")
+
+
+@pytest.mark.kernel
+def test_json_on_stdout_is_json_and_nothing_else(command, tmp_path):
+    ended = command("run", EXCELLENT, BROKEN, "-o", tmp_path / "r", "--json")
+
+    said = json.loads(ended.stdout)
+    assert said["exit_code"] == ended.returncode == 1
+    by_id = {student["student_id"]: student for student in said["students"]}
+    assert by_id["R13940001"]["notebooks"]["colab1"]["earned"] == 30
+    assert by_id["R13940009"]["notebooks"]["colab1"]["earned"] is None
+    assert by_id["R13940009"]["total"] is None
+
+
+@pytest.mark.kernel
+def test_a_seed_is_recorded_and_changes_the_inputs_but_no_mark(command, tmp_path):
+    said = [
+        json.loads(
+            command("run", WRONG_AXIS, "-o", tmp_path / str(s), "--seed", s, "--json").stdout
+        )
+        for s in (1, 2)
+    ]
+
+    assert [s["run"]["seed"] for s in said] == [1, 2]
+    first, second = (s["students"][0]["notebooks"]["colab1"]["questions"] for s in said)
+    assert [q["earned"] for q in first] == [q["earned"] for q in second]
+    assert [q["claims"] for q in first] != [q["claims"] for q in second]
+
+
+@pytest.mark.kernel
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(command, tmp_path):
+    (tmp_path / "grader.toml").write_text("[run]\nseed = 1\n", encoding="utf-8")
+
+    def seed(*flags, **environment):
+        ended = command("run", EXCELLENT, *flags, "--json", cwd=tmp_path, **environment)
+        return json.loads(ended.stdout)["run"]["seed"]
+
+    assert seed() == 1
+    assert seed(GRADER_SEED="2") == 2
+    assert seed("--seed", "3", GRADER_SEED="2") == 3
+
+
+@pytest.mark.kernel
+def test_fresh_grades_what_has_not_changed_anew(command, tmp_path):
+    output = ("-o", tmp_path / "r")
+    assert "grading 1/1" in command("run", EXCELLENT, *output).stderr
+    assert "grading" not in command("run", EXCELLENT, *output).stderr
+    assert "grading 1/1" in command("run", EXCELLENT, *output, "--fresh").stderr
+
+
+@pytest.mark.kernel
+def test_ctrl_c_keeps_what_is_graded_and_the_same_command_goes_on(command, folder, tmp_path):
+    shutil.copy(EXCELLENT, folder)
+    hand_in(folder, "import time; time.sleep(600)", name="R13940002_week14_colab1_homework.ipynb")
+    output = tmp_path / "r"
+    first = subprocess.Popen(
+        [sys.executable, "-m", "grader", "run", str(folder), "-o", str(output)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(output.glob("records/*colab1*")):
+        assert first.poll() is None
+        time.sleep(0.1)
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate(timeout=60)
+
+    assert first.returncode == 130, said
+    assert "goes on" in said
+    assert "Traceback" not in said
+    hand_in(folder, "1", name="R13940002_week14_colab1_homework.ipynb")
+    assert "grading 1/1" in command("run", folder, "-o", output).stderr
+
+
+# the other commands ------------------------------------------------------------------------------
+
+
+@pytest.mark.kernel
+def test_check_shows_one_notebook_and_writes_nothing(command, tmp_path):
+    right = command("check", EXCELLENT, cwd=tmp_path)
+    wrong = command("check", WRONG_AXIS, cwd=tmp_path)
+
+    assert (right.returncode, wrong.returncode) == (0, 1)
+    assert "each row of K.T @ Q add up to one" in " ".join(wrong.stdout.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.kernel
+def test_check_public_asks_the_published_cases_only(command, tmp_path):
+    ended = command("check", WRONG_AXIS, "--public", cwd=tmp_path)
+
+    assert ended.returncode == 1
+    assert "it gives the printed true values" in ended.stdout
+    assert "other D and N" not in ended.stdout
+    assert command("check", EXCELLENT, "--public", cwd=tmp_path).returncode == 0
+
+
+def test_check_says_why_a_file_cannot_be_graded(command):
+    ended = command("check", BROKEN)
+
+    assert ended.returncode == 1
+    assert "JSON breaks off at line" in ended.stderr
+
+
+@pytest.mark.kernel
+def test_report_shows_a_student_by_an_id_of_any_case(command, sample_class):
+    results, _ = sample_class
+    ended = command("report", "r13940003", "-o", results)
+
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("R13940003")
+    assert "R13940004" not in ended.stdout
+    near = command("report", "R1394000", "-o", results)
+    assert near.returncode == 2
+    assert "did you mean R139400" in near.stderr
+    assert "R13940004" in command("report", "--class", "-o", results).stdout
+
+
+def test_validate_prints_the_proof_and_ends_with_0(command):
+    ended = command("validate", "week14")
+
+    assert ended.returncode == 0
+    assert "no breach" in ended.stdout
+    assert json.loads(command("validate", "--json").stdout)[0]["question"] == "qkv"
+
+
+@pytest.mark.kernel
+def test_doctor_says_what_fits_and_what_does_not(command):
+    ended = command("doctor")
+
+    assert ended.returncode == 0, ended.stdout
+    assert "rung C" in ended.stdout
+    found = json.loads(command("doctor", "--json").stdout)
+    assert {f["thing"]: f["state"] for f in found}["kernel"] == "ok"
+
+
+@pytest.mark.kernel
+def test_points_that_a_ta_changes_count_without_running_code_again(command, tmp_path):
+    package = tmp_path / "reference"
+    shutil.copytree(SUBMISSIONS.parent / "reference", package)
+    shutil.copytree(SUBMISSIONS.parent / "fixtures", tmp_path / "fixtures")
+    shutil.copytree(SUBMISSIONS.parent / "grader", tmp_path / "grader")
+    here = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path)}
+    command("run", WRONG_AXIS, "-o", tmp_path / "r", **here)
+    question = package / "week14" / "self_attention.py"
+    text = question.read_text("utf-8")
+    text = text.replace("equal_scores, points=2)", "equal_scores, points=4)")
+    question.write_text(text.replace("own_sizes, points=3)", "own_sizes, points=1)"), "utf-8")
+
+    ended = command("judge", tmp_path / "r", **here)
+
+    assert ended.returncode == 0, ended.stderr
+    rows = (tmp_path / "r" / "questions.csv").read_text("utf-8")
+    assert "R13940003,colab1,self_attention,partial,4,10" in rows
+
+
+def test_help_names_every_command(command):
+    said = command("--help").stdout
+    for name in ("run", "check", "judge", "report", "validate", "doctor"):
+        assert name in said
+    assert command("--version").stdout.strip() == "0.1.0"
+
+
+def test_a_bug_of_ours_ends_with_3_and_says_where_the_details_are(tmp_path):
+    script = (
+        "import sys; sys.argv = ['grader', 'validate']\n"
+        "from grader import pipeline, cli\n"
+        "def broken(*_): raise ZeroDivisionError('planted')\n"
+        "pipeline.validate = broken\n"
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    (details,) = tmp_path.glob("grader-bug-*.txt")
+    assert str(details) in done.stderr
+    assert "planted" in details.read_text("utf-8")
+
+
+@pytest.mark.kernel
+def test_a_terminal_gets_a_progress_bar_and_the_table(tmp_path):
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "grader", "run", str(EXCELLENT), "-o", str(tmp_path / "r")],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
+    ) as running:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            seen += part
+        running.wait(60)
+    os.close(ours)
+    assert running.returncode == 0
+    assert "━".encode() in seen
+    assert b"R13940001" in seen
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("encoding", ["ascii", "cp950"])
+def test_a_stream_that_knows_few_characters_gets_what_it_can_print(command, tmp_path, encoding):
+    ended = subprocess.run(
+        [sys.executable, "-m", "grader", "run", str(EXCELLENT), "-o", str(tmp_path / "r")],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    ended.stdout.decode(encoding)
+    assert b"R13940001" in ended.stdout
