@@ -13,6 +13,7 @@ HEADING = re.compile(
     r"^\s{0,3}(?:(#{1,6})\s+(.*?)\s*#*|\*\*(.{1,80}?)\*\*\s*[::]?|__(.{1,80}?)__)\s*$"
 )
 PLAIN_HEADING = re.compile(r"^\s*(?:[0-9一二三四五六七八九十]+[.、))]\s*)?(.{1,60}?)\s*[::]?\s*$")
+BOLD, PLAIN = 7, 8  # levels of headings without # marks, below all with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,7 @@ def written_answers(
         if question is None:
             continue
         end = next(
-            (j for j in starts if j > i and (starts[j] or lines[j].level < lines[i].level)),
-            len(lines),
+            (j for j in starts if j > i and _ends(lines[i], lines[j], starts[j])), len(lines)
         )
         body = lines[i + 1 : end]
         text = "\n".join(line.text for line in body).strip()
@@ -45,6 +45,13 @@ def written_answers(
             found[question.key] = Observed(where, text=text)
     _by_place(cells, lines, starts, questions, found)
     return {q.key: found.get(q.key, Observed(None)) for q in questions}
+
+
+def _ends(heading: _Line, later: _Line, question: Written | None) -> bool:
+    """Whether the text below `heading` ends at the `later` one, which may begin another answer."""
+    if question is not None:
+        return True
+    return later.level < heading.level or later.level == heading.level < BOLD
 
 
 def _lines(cells: Sequence[NotebookCell]) -> list[_Line]:
@@ -58,16 +65,16 @@ def _lines(cells: Sequence[NotebookCell]) -> list[_Line]:
             match = None if fenced else HEADING.match(text)
             level = 0
             if match:
-                level = len(match[1]) if match[1] else 6
+                level = len(match[1]) if match[1] else BOLD
             elif at == 1 and cell.source.count("\n") and PLAIN_HEADING.match(text):
-                level = 7  # a short first line may be a heading without its mark
+                level = PLAIN  # a short first line may be a heading without its mark
             lines.append(_Line(number, at, text, level))
     return lines
 
 
 def _question(line: _Line, questions: Sequence[Written]) -> Written | None:
     text = line.text.casefold()
-    if line.level == 7 and len(text.split()) > 6:
+    if line.level == PLAIN and len(text.split()) > 6:
         return None
     hits = [(text.find(h.casefold()), q) for q in questions for h in q.headings]
     places = [(at, q) for at, q in hits if at >= 0]

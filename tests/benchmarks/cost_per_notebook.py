@@ -3,9 +3,9 @@
     python tests/benchmarks/cost_per_notebook.py [--rounds 3] [--students 20]
 
 A class of copies of four samples; the same files are run in turn (ours, plain, ours, plain, ...),
-one after the other, so that both see the same machine.  CPU seconds are those of the whole process tree.  Plain nbclient runs the
-cells and nothing else: no question is asked, nothing is judged or written.  Of ours everything
-counts: taking in, running, asking, judging, CSV files and pages.
+one after the other, so that both see the same machine.  CPU seconds are those of the whole process
+tree.  Plain nbclient runs the cells and nothing else: no question is asked, nothing is judged or
+written.  Of ours everything counts: taking in, running, asking, judging, CSV files and pages.
 """
 
 import argparse

@@ -1,0 +1,156 @@
+"""The run folder: records come back as they were, files are whole, and one run holds it."""
+
+import dataclasses
+import json
+import os
+import stat
+
+import numpy as np
+import pytest
+
+from grader.errors import StoreError
+from grader.model import (
+    Asked,
+    CellFailure,
+    Execution,
+    FileNote,
+    Found,
+    NotebookCell,
+    Observation,
+    Observed,
+    Outcome,
+    Place,
+    Record,
+    Submission,
+)
+from grader.store import Store, from_json, to_json
+
+
+def record(value=None, student="R13940001"):
+    seen = Observation(Outcome.PASSED, value, changed=("X",))
+    failed = Observation(Outcome.RAISED, error="ValueError: 不對", where=Place(3, 2))
+    return Record(
+        Submission(
+            student, "colab1", "a/b.ipynb", "ab" * 32, (NotebookCell("code", "1\n2"),), ("x",)
+        ),
+        Execution(Outcome.RAISED, (CellFailure(Place(1, 2), "NameError"),), (4,), ("cuda",)),
+        {
+            "softmax": Observed(
+                Found("f", Place(1, 1), 9), {"t": Asked("d", (seen, failed))}, ("N",)
+            )
+        },
+        "key",
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [1, 2.5, "text", None, True],
+        (1, (2, [])),
+        {"a": 1},
+        float("inf"),
+    ],
+    ids=repr,
+)
+def test_a_record_comes_back_as_it_was(value):
+    assert from_json(to_json(record(value))) == record(value)
+
+
+def test_arrays_come_back_to_the_bit():
+    array = np.array([[0.1, np.nan], [-0.0, np.inf]])
+    came = from_json(to_json(record(array))).observed["softmax"].trials["t"].observations[0].value
+    assert came.dtype == array.dtype
+    assert came.tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{}", b"[1]", b'{"format": 99, "record": {}}', b'{"format": 1, "record": {}}', b"\xff"],
+    ids=["nothing", "empty", "list", "other format", "no fields", "bytes"],
+)
+def test_what_is_no_record_is_refused_and_counts_as_not_there(tmp_path, data):
+    with pytest.raises(StoreError):
+        from_json(data)
+    store = Store(tmp_path)
+    with store.held():
+        store.save(record())
+        (path,) = store.records_folder.iterdir()
+        path.write_bytes(data)
+        assert store.load("R13940001", "colab1") is None
+
+
+def test_ids_that_look_alike_or_lead_elsewhere_have_files_of_their_own(tmp_path):
+    ids = ["../../X", "A/B", "A_B", "a_b", "學生", "生學", "x" * 300]
+    store = Store(tmp_path / "r")
+    with store.held():
+        for student in ids:
+            store.save(record(student, student))
+        for student in ids:
+            assert store.load(student, "colab1") == record(student, student)
+        assert len(list(store.records_folder.iterdir())) == len(ids)
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.write("a.csv", b"old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        store.write("a.csv", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_bytes() == b"old"
+
+
+def test_results_are_for_their_owner_only(tmp_path):
+    store = Store(tmp_path / "r")
+    with store.held():
+        store.save(record())
+        store.write("gradebook.csv", b"")
+    for path in (tmp_path / "r").rglob("*"):
+        if path.name not in (".lock",):
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_a_folder_that_is_held_is_refused_with_who_holds_it(tmp_path):
+    with (
+        Store(tmp_path).held(),
+        pytest.raises(StoreError, match=rf"in use by process {os.getpid()} on "),
+        Store(tmp_path).held(),
+    ):
+        pass
+    with Store(tmp_path).held():
+        pass  # and free again afterwards
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [(None, "grade with `grader run` first"), ("{", "cannot be read"), ("[]", "not written by")],
+    ids=["missing", "cut", "other"],
+)
+def test_a_folder_without_a_run_is_told(tmp_path, text, said):
+    if text is not None:
+        (tmp_path / "run.json").write_text(text, encoding="utf-8")
+    with pytest.raises(StoreError, match=said):
+        Store(tmp_path).manifest()
+
+
+def test_what_became_of_the_files_is_kept_with_the_reasons(tmp_path):
+    notes = (FileNote("a.ipynb", "needs_person", reason="變成"), FileNote("b", "ignored"))
+    store = Store(tmp_path)
+    with store.held():
+        store.save_notes(notes)
+        assert store.notes() == notes
+        (store.records_folder / "files").write_text("[3]", encoding="utf-8")
+        with pytest.raises(StoreError, match="no whole run"):
+            store.notes()
+
+
+def test_a_record_is_plain_json_with_every_field_of_the_model():
+    stored = json.loads(to_json(record()))["record"]
+    assert stored.keys() == {field.name for field in dataclasses.fields(Record)}
