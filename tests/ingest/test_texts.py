@@ -39,7 +39,7 @@ CODE = "\x00print(1)"
             ["## Method\nA\n### The model\nB\n### Training\nC\n## Discussion\nD"],
             ("A\n### The model\nB\n### Training\nC", "D"),
         ),
-        (["## Method", "## Method\nthe longer text is the answer"], ("the longer text is the answer", "")),
+        (["## Method", "## Method\nthe longer one"], ("the longer one", "")),
         ([CODE, "All that I did and found."], ("All that I did and found.", "")),
         (["Before the code.", CODE], ("", "")),
         (["## Method\nA\n## Data\nB"], ("A", "")),
