@@ -428,3 +428,16 @@ def test_a_stream_that_knows_few_characters_gets_what_it_can_print(command, tmp_
     assert ended.returncode == 0, ended.stderr
     ended.stdout.decode(encoding)
     assert b"R13940001" in ended.stdout
+
+
+@pytest.mark.kernel
+def test_a_notebook_handed_in_as_something_else_is_never_a_silent_zero(command, folder, tmp_path):
+    shutil.copy(EXCELLENT, folder)
+    (folder / "R13940001_week14_colab2_homework.zip").write_bytes(b"PK\x03\x04")
+
+    ended = command("run", folder, "-o", tmp_path / "r")
+
+    assert ended.returncode == 1
+    assert "R13940001 colab2" in ended.stdout
+    (row,) = (tmp_path / "r" / "gradebook.csv").read_text("utf-8-sig").splitlines()[1:]
+    assert row.startswith("R13940001,,30,,0,,needs_person,")
