@@ -14,6 +14,7 @@ MAX_BYTES = 16 * 2**20  # of one value
 MAX_DEPTH = 8
 MAX_ITEMS = 20_000
 MAX_TEXT = 100_000  # characters
+EXACT = 2**53  # whole numbers from here on cross as floats
 DTYPES = frozenset(
     "|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8 <c8 <c16".split()  # fixed width, little-endian
 )
@@ -46,44 +47,74 @@ def encode(value):
     return _Encoder().encode(value, 0)
 
 
-class _Encoder:
+class _Bounds:
+    """What one value may come to; the same on both sides, so that what arrives can be stored."""
+
     def __init__(self):
         self.bytes = 0
         self.items = 0
 
+    def take_bytes(self, count, what):
+        if count > MAX_BYTES - self.bytes:
+            raise WireError(f"{what} of {count} bytes is too large to be read")
+        self.bytes += count
+
+    def take_items(self, count):
+        if count > MAX_ITEMS - self.items:
+            raise WireError(f"more than {MAX_ITEMS} items are too many to be read")
+        self.items += count
+
+    def check_depth(self, depth):
+        if depth > MAX_DEPTH:
+            raise WireError("the result is nested too deeply to be read")
+
+
+class _Encoder(_Bounds):
+    # by type(value), and by methods of the base types: a subclass may lie about itself
     def encode(self, value, depth):
         kind = type(value)
         if value is None or kind is bool:
             return value
-        if isinstance(value, np.generic):
+        if issubclass(kind, np.generic):
             return self.array(np.asarray(value), depth)
-        if isinstance(value, np.ndarray):
+        if issubclass(kind, np.ndarray):
             return self.array(value, depth)
-        if isinstance(value, str):
-            return str.__str__(value)[:MAX_TEXT]
-        if isinstance(value, int):
-            number = int.__int__(value)
-            return number if abs(number) < 2**53 else {"f": repr(float(number))}
-        if isinstance(value, float):
+        if issubclass(kind, str):
+            text = str.__str__(value)[:MAX_TEXT]
+            self.take_bytes(len(text), "text")
+            return text
+        if issubclass(kind, int):
+            return self.whole_number(int.__int__(value))
+        if issubclass(kind, float):
             return {"f": repr(float.__float__(value))}
-        if isinstance(value, complex):
+        if issubclass(kind, complex):
             return self.array(np.asarray(value, complex), depth)
         return self.composite(value, kind, depth)
 
+    def whole_number(self, number):
+        if abs(number) < EXACT:
+            return number
+        try:
+            return {"f": repr(float(number))}
+        except OverflowError:
+            raise WireError("a number of more than 308 digits is too large to be read") from None
+
     def composite(self, value, kind, depth):
-        if depth > MAX_DEPTH:
-            raise WireError("the result is nested too deeply to be read")
-        if isinstance(value, (list, range)):
-            return {"l": self.each(list(value), depth)}
-        if isinstance(value, tuple):
-            return {"t": self.each(list(value), depth)}
-        if isinstance(value, dict):
-            pairs = list(value.items())
+        self.check_depth(depth)
+        if kind is Opaque:
+            return {"o": str(value.kind)[:100]}
+        for base, tag in ((list, "l"), (range, "l"), (tuple, "t")):
+            if issubclass(kind, base):
+                self.take_items(_length(base, value))
+                return {tag: self.each(base.__getitem__(value, slice(None)), depth)}
+        if issubclass(kind, dict):
+            self.take_items(2 * dict.__len__(value))
+            pairs = list(dict.items(value))
             keys, values = [key for key, _ in pairs], [item for _, item in pairs]
             return {"d": [self.each(keys, depth), self.each(values, depth)]}
         home = str(getattr(kind, "__module__", "")).partition(".")[0]
         torch = sys.modules.get("torch")
-        if torch is not None and isinstance(value, torch.Tensor):
+        if torch is not None and issubclass(kind, torch.Tensor):
             if value.numel() * 16 > MAX_BYTES:
                 raise WireError(f"a tensor of {value.numel()} elements is too large to be read")
             plain = value.detach().cpu().resolve_conj().resolve_neg()
@@ -94,29 +125,31 @@ class _Encoder:
             return self.array(plain.numpy(), depth)
         if home == "pandas" and hasattr(value, "to_numpy"):
             return self.array(np.asarray(value.to_numpy()), depth)
-        return {"o": kind.__name__[:100]}
+        return {"o": str(type.__dict__["__name__"].__get__(kind))[:100]}
 
     def each(self, values, depth):
-        self.items += len(values)
-        if self.items > MAX_ITEMS:
-            raise WireError(f"more than {MAX_ITEMS} items are too many to be read")
         return [self.encode(item, depth + 1) for item in values]
 
     def array(self, value, depth):
         # the size before any copy: a broadcast view can claim terabytes
-        size = int(np.prod(np.ndarray.shape.__get__(value), dtype=object)) * value.itemsize
+        shape = np.ndarray.shape.__get__(value)
+        size = int(np.prod(shape, dtype=object)) * np.ndarray.itemsize.__get__(value)
         if size > MAX_BYTES - self.bytes:
             raise WireError(f"an array of {size} bytes is too large to be read")
         plain = np.array(value, subok=False)
         if plain.dtype.kind == "O":
-            return {"l": self.each(list(plain), depth)} if plain.ndim else self.unboxed(plain, depth)
+            self.check_depth(depth)
+            if not plain.ndim:
+                return self.encode(plain.item(), depth + 1)
+            self.take_items(len(plain))
+            return {"l": self.each(list(plain), depth)}
         if plain.dtype.kind == "f" and plain.itemsize > 8:
             plain = plain.astype("<f8")
         plain = np.ascontiguousarray(plain).reshape(plain.shape)  # which makes 0-d arrays 1-d
         plain = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
         if plain.dtype.str not in DTYPES:
             return {"o": f"array of {plain.dtype}"[:100]}
-        self.bytes += plain.nbytes
+        self.take_bytes(plain.nbytes, "an array")
         return {
             "a": [
                 plain.dtype.str,
@@ -125,60 +158,99 @@ class _Encoder:
             ]
         }
 
-    def unboxed(self, plain, depth):
-        if depth > MAX_DEPTH:
-            raise WireError("the result is nested too deeply to be read")
-        return self.encode(plain.item(), depth + 1)
+
+def _length(base, value):
+    try:
+        return base.__len__(value)
+    except OverflowError:  # range(2**64)
+        return MAX_ITEMS + 1
 
 
-def decode(data, depth=0):
+def decode(data):
     """The value that `encode` was given, arrays as plain NumPy arrays.
 
     Raises WireError if `data` is nothing that `encode` writes.
     """
-    if data is None or isinstance(data, (bool, str)):
-        return data
-    if isinstance(data, int):
-        return data
-    if depth > 2 * MAX_DEPTH or not isinstance(data, dict) or len(data) != 1:
-        raise WireError("no value: neither plain nor tagged")
-    ((tag, body),) = data.items()
-    if tag == "f" and isinstance(body, str):
+    return _Decoder().decode(data, 0)
+
+
+class _Decoder(_Bounds):
+    def decode(self, data, depth):
+        if data is None or isinstance(data, bool):
+            return data
+        if isinstance(data, str):
+            if len(data) > MAX_TEXT:
+                raise WireError("no value: a text too long")
+            self.take_bytes(len(data), "text")
+            return data.encode("utf-8", "replace").decode("utf-8")  # no half of a surrogate pair
+        if isinstance(data, int):
+            if abs(data) >= EXACT:
+                raise WireError("no value: not a whole number")
+            return data
+        if not isinstance(data, dict) or len(data) != 1:
+            raise WireError("no value: neither plain nor tagged")
+        ((tag, body),) = data.items()
+        if tag == "f" and isinstance(body, str):
+            return _float(body)
+        if tag == "a":
+            return self.array(body)
+        self.check_depth(depth)
+        if tag in ("l", "t") and isinstance(body, list):
+            items = self.each(body, depth)
+            return items if tag == "l" else tuple(items)
+        if tag == "d" and isinstance(body, list) and [type(part) for part in body] == [list, list]:
+            return self.dict(*body, depth)
+        if tag == "o" and isinstance(body, str) and len(body) <= 100:
+            return Opaque(body.encode("utf-8", "replace").decode("utf-8"))
+        raise WireError("no value: unknown tag")
+
+    def each(self, items, depth):
+        self.take_items(len(items))
+        return [self.decode(item, depth + 1) for item in items]
+
+    def dict(self, keys, values, depth):
+        keys, values = self.each(keys, depth), self.each(values, depth)
         try:
-            return float(body)
-        except ValueError:
-            raise WireError("no value: not a number") from None
-    if tag in ("l", "t") and isinstance(body, list):
-        items = [decode(item, depth + 1) for item in body]
-        return items if tag == "l" else tuple(items)
-    if tag == "d" and isinstance(body, list) and len(body) == 2:
-        keys, values = (decode({"l": part}, depth + 1) for part in body)
-        try:
-            return dict(zip(keys, values, strict=True))
+            made = dict(zip(keys, values, strict=True))
         except (TypeError, ValueError):
             raise WireError("no value: not a dict") from None
-    if tag == "o" and isinstance(body, str):
-        return Opaque(body[:100])
-    if tag == "a":
-        return _array(body)
-    raise WireError("no value: unknown tag")
+        if len(made) != len(keys):
+            raise WireError("no value: a dict with equal keys")
+        return made
 
-
-def _array(body):
-    try:
+    def array(self, body):
+        if not isinstance(body, list) or [type(part) for part in body] != [str, list, str]:
+            raise WireError("no array: not a type, a shape and bytes")
         dtype, shape, text = body
-        if dtype not in DTYPES or not isinstance(text, str) or len(shape) > 32:
+        if dtype not in DTYPES or len(shape) > 32:
             raise WireError("no array: its type or shape")
         if not all(type(n) is int and 0 <= n < 2**31 for n in shape):
             raise WireError("no array: its shape")
-        raw = base64.b64decode(text.encode("ascii"), validate=True)
-        count = 1
+        size = np.dtype(dtype).itemsize
         for n in shape:
-            count *= n
-        if len(raw) > MAX_BYTES or len(raw) != count * np.dtype(dtype).itemsize:
+            size *= n
+        self.take_bytes(size, "an array")
+        if len(text) != 4 * -(-size // 3):
             raise WireError("no array: its length")
-        return np.frombuffer(raw, dtype).reshape(shape).copy()
-    except WireError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise WireError(f"no array: {error}") from None
+        try:
+            raw = base64.b64decode(text.encode("ascii"), validate=True)
+            flat = np.frombuffer(raw, "|u1" if dtype == "|b1" else dtype)
+            if dtype == "|b1":
+                if flat.max(initial=0) > 1:
+                    raise WireError("no array: its truth values")
+                flat = flat.astype(bool)
+            return flat.reshape(shape).copy()
+        except WireError:
+            raise
+        except ValueError as error:
+            raise WireError(f"no array: {error}") from None
+
+
+def _float(text):
+    try:
+        number = float(text) if len(text) < 30 else None
+    except ValueError:
+        number = None
+    if number is None or repr(number) != text:
+        raise WireError("no value: not a number")
+    return number

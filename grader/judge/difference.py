@@ -75,7 +75,15 @@ def _same_text(got: Any, expected: Any) -> bool:
             and len(got) == len(expected)
             and all(_same_text(a, b) for a, b in zip(got, expected, strict=True))
         )
-    return type(got) is type(expected) and bool(np.array_equal(got, expected))
+    if isinstance(expected, dict):
+        return (
+            isinstance(got, dict)
+            and got.keys() == expected.keys()
+            and all(_same_text(got[key], value) for key, value in expected.items())
+        )
+    if isinstance(got, np.ndarray) or isinstance(expected, np.ndarray):
+        return numbers(got) is not None and bool(np.array_equal(got, expected))
+    return type(got) is type(expected) and bool(got == expected)
 
 
 def shown(value: Any) -> str:

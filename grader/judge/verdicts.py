@@ -57,10 +57,11 @@ def _departure(
     expected = view(question.form(right))
     if not observed.returned:
         return Counterexample(call, None, expected, observed.error)
-    first: Counterexample | None = None
+    shown_by: Counterexample | None = None
     for reading in readings(observed.value):
         try:
-            got = view(question.form(reading))
+            # a form may make something of None, which would hide that a `return` is missing
+            got = None if reading is None else view(question.form(reading))
             said = difference(got, expected, question.tolerance)
         except Exception as error:  # form and view may meet whatever a student returns
             got = reading
@@ -68,8 +69,9 @@ def _departure(
             said = said or f"got {shown(reading)}: {type(error).__name__}"
         if said is None:
             return None
-        first = first or Counterexample(call, got, expected, said)
-    return first
+        if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
+            shown_by = Counterexample(call, got, expected, said)
+    return shown_by
 
 
 def agrees(question: Question, value: Any, other: Any) -> bool:

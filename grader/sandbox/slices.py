@@ -8,10 +8,12 @@ making of the given names themselves are left out.
 from __future__ import annotations
 
 import ast
+import builtins
 import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from grader.model import NotebookCell
 
@@ -20,6 +22,8 @@ MAGIC_WITH_CODE = re.compile(r"^(\s*)%(?:time|timeit|prun|memit)\b(?:\s+-\w+(?:\
 MAGIC = re.compile(r"^(\s*)(?:[!%]|\?\w|[\w.]+\?\??\s*$)")
 ASSIGNED_MAGIC = re.compile(r"^(\s*[\w\s,]+=)\s*[!%].*$")
 HANDS_ON = ("zip", "enumerate", "reversed", "iter", "list", "tuple", "sorted")
+ADDS = frozenset(("append", "appendleft", "extend", "extendleft", "insert", "pop", "setdefault"))
+IN_PLACE = frozenset(("np", "numpy", "torch", "random", "list"))  # np.copyto(out, x) changes out
 PYTHON_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 
 
@@ -53,9 +57,10 @@ def as_python(source: str) -> str:
 
 def _parsed(source: str) -> ast.Module | None:
     try:
-        return compile(source, "<cell>", "exec", ast.PyCF_ONLY_AST | TOP_LEVEL_AWAIT)
+        tree = compile(source, "<cell>", "exec", ast.PyCF_ONLY_AST | TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    return tree if isinstance(tree, ast.Module) else None
 
 
 def _without_magics(source: str) -> str:
@@ -65,17 +70,32 @@ def _without_magics(source: str) -> str:
         if not lines[first].lstrip().startswith(PYTHON_CELL_MAGICS):
             return "\n" * (len(lines) - 1)
         lines[first] = ""
-    out = []
-    for line in lines:
-        if with_code := MAGIC_WITH_CODE.match(line):
-            out.append(f"{with_code[1]}{with_code[2] or 'pass'}")
-        elif assigned := ASSIGNED_MAGIC.match(line):
-            out.append(f"{assigned[1]} []")
-        elif magic := MAGIC.match(line):
-            out.append(f"{magic[1]}pass")
-        else:
-            out.append(line)
-    return "\n".join(out)
+    for _ in lines:  # only where Python cannot go on: `% x` may also continue the line before
+        try:
+            compile("\n".join(lines), "<cell>", "exec", ast.PyCF_ONLY_AST | TOP_LEVEL_AWAIT)
+            break
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+        except (ValueError, RecursionError, MemoryError):
+            break
+        if not 0 <= at < len(lines) or _line_as_python(lines[at]) == lines[at]:
+            lines = [_line_as_python(line) for line in lines]
+            break
+        end = at
+        while lines[end].endswith("\\") and end + 1 < len(lines):
+            end += 1
+        lines[at : end + 1] = [_line_as_python(lines[at].rstrip("\\")), *[""] * (end - at)]
+    return "\n".join(lines)
+
+
+def _line_as_python(line: str) -> str:
+    if with_code := MAGIC_WITH_CODE.match(line):
+        return f"{with_code[1]}{with_code[2] or 'pass'}"
+    if assigned := ASSIGNED_MAGIC.match(line):
+        return f"{assigned[1]} []"
+    if magic := MAGIC.match(line):
+        return f"{magic[1]}pass"
+    return line
 
 
 def statements(cells: Sequence[NotebookCell]) -> list[Statement]:
@@ -94,37 +114,89 @@ def statements(cells: Sequence[NotebookCell]) -> list[Statement]:
             found.append(
                 Statement(number, index, first, node.end_lineno or node.lineno, source, node)
             )
-    functions = {s.node.name: _Names.inside(s.node) for s in found if _is_function(s.node)}
     modules = {
         (alias.asname or alias.name).partition(".")[0]
         for s in found
         if isinstance(s.node, (ast.Import, ast.ImportFrom))
         for alias in s.node.names
     }
-    return [_with_names(statement, functions, modules) for statement in found]
+    functions = _functions(found)
+    named, flow = [], _Flow({}, set(), {})
+    for own in reversed(functions):  # before its definition a function is what it first becomes
+        flow.functions.update(own)
+    for statement, own in zip(found, functions, strict=True):
+        flow.functions.update(own)
+        named.append(_with_names(statement, flow, modules))
+    return named
 
 
-def _is_function(node: ast.stmt) -> bool:
+def _is_function(
+    node: ast.stmt,
+) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
 
 
-def _with_names(
-    statement: Statement, functions: dict[str, _Names], modules: set[str]
-) -> Statement:
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """What calling a function does: to names of the notebook, and to what it is given."""
+
+    names: _Names
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Flow:
+    """What is known of the names when a statement begins."""
+
+    aliases: dict[str, set[str]]  # what a name may be another name of
+    methods: set[str]  # names of bound methods: add = all_queries.append
+    functions: dict[str, _Function]
+
+
+def _functions(found: Sequence[Statement]) -> list[dict[str, _Function]]:
+    """The function or class that each statement defines, if it does, by name."""
+    known: dict[str, _Function] = {}
+    for _ in range(3):  # so that a function called by a function called by a function is known
+        defined = [_defined(statement.node, known) for statement in found]
+        known = {name: function for own in defined for name, function in own.items()}
+    return defined
+
+
+def _defined(node: ast.stmt, known: dict[str, _Function]) -> dict[str, _Function]:
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+        made: ast.AST = node.value
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        made, names = node, [node.name]
+    else:
+        return {}
+    arguments = getattr(made, "args", None)
+    parameters = (
+        tuple(a.arg for a in (*arguments.posonlyargs, *arguments.args)) if arguments else ()
+    )
+    inside = _Names(True, _Flow({}, set(), known))
+    inside.visit(made)
+    return {name: _Function(inside, parameters) for name in names}
+
+
+def _with_names(statement: Statement, flow: _Flow, modules: set[str]) -> Statement:
     node = statement.node
-    names = _Names.of([node])
-    reads, writes = set(names.read_first), names.bound | names.changed
+    names = _Names(False, flow)
+    names.visit(node)
+    changed = set(names.changed)
+    reads, writes = set(names.read_first), names.bound | changed
     if not _is_function(node):
         todo, seen = list(names.read), set()
         while todo:
             function = todo.pop()
-            if function in functions and function not in seen:
+            if function in flow.functions and function not in seen:
                 seen.add(function)
-                inner = functions[function]
+                inner = flow.functions[function].names
                 reads |= inner.read
-                writes |= inner.changed | inner.global_
+                writes |= names.also(inner.changed) | inner.global_
                 todo.extend(inner.read)
     makes = names.bound - names.read_first if _always_binds(node) else set()
+    names.leave_behind(flow, makes)
     return Statement(
         statement.cell,
         statement.index,
@@ -147,28 +219,27 @@ def _always_binds(node: ast.stmt) -> bool:
 class _Names(ast.NodeVisitor):
     """What a piece of code reads, binds and changes in place, in its own scope and those below."""
 
-    def __init__(self, deep: bool) -> None:
+    def __init__(self, deep: bool, flow: _Flow) -> None:
         self.deep = deep  # whether what functions made here do counts as done here
+        self.flow = flow
         self.read: set[str] = set()
         self.bound: set[str] = set()
         self.changed: set[str] = set()
+        self.changed_own: set[str] = set()  # of a function: the parameters that it changes
         self.global_: set[str] = set()
         self.read_first: set[str] = set()
-        self.aliases: dict[str, set[str]] = {}  # what a name may be another name of
+        self.aliases = {name: set(others) for name, others in flow.aliases.items()}
+        self.methods = set(flow.methods)
 
-    @classmethod
-    def of(cls, nodes: Iterable[ast.AST], deep: bool = False) -> _Names:
-        names = cls(deep)
-        for node in nodes:
-            names.visit(node)
-        return names
-
-    @classmethod
-    def inside(cls, node: ast.AST) -> _Names:
-        """What calling a function, or using a class, reads and changes outside of it."""
-        names = cls(deep=True)
-        names.visit(node)
-        return names
+    def leave_behind(self, flow: _Flow, made: Collection[str]) -> None:
+        """Tell the flow what this statement's names are from now on."""
+        flow.methods = self.methods
+        flow.aliases = {
+            name: others - set(made) if name not in self.bound else others
+            for name, others in self.aliases.items()
+        }
+        for name in self.bound - self.aliases.keys():
+            flow.aliases.pop(name, None)
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -180,15 +251,30 @@ class _Names(ast.NodeVisitor):
             if isinstance(node.ctx, ast.Del):
                 self.changed.add(node.id)
 
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self.visit(node.value)
+        self._alias(node.target, node.value)
+        self._target(node.target)
+
     def visit_Assign(self, node: ast.Assign) -> None:
-        self.visit(node.value)  # which happens before the targets are bound
+        if isinstance(node.value, ast.Lambda):  # what it changes, it changes where it is called
+            changed = set(self.changed)
+            self.visit(node.value)
+            self.changed = changed
+        else:
+            self.visit(node.value)  # which happens before the targets are bound
         for target in node.targets:
             self._alias(target, node.value)
             self._target(target)
+        first, *others = node.targets
+        for other in others:  # a = b = []: one list with two names
+            if isinstance(first, ast.Name) and isinstance(other, ast.Name):
+                self.aliases.setdefault(other.id, set()).add(first.id)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
             self.visit(node.value)
+            self._alias(node.target, node.value)
             self._target(node.target)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
@@ -206,18 +292,37 @@ class _Names(ast.NodeVisitor):
         self.visit(target)
 
     def _alias(self, target: ast.expr, value: ast.expr) -> None:
+        sides = (target, value)
+        if all(isinstance(side, (ast.Tuple, ast.List)) for side in sides):
+            left, right = target.elts, value.elts  # type: ignore[attr-defined]
+            if len(left) == len(right) and not any(isinstance(t, ast.Starred) for t in left):
+                for one, other in zip(left, right, strict=True):
+                    self._alias(one, other)
+                return
         other = _may_be(value)
-        for node in ast.walk(target):
-            if isinstance(node, ast.Name) and other:
-                self.aliases.setdefault(node.id, set()).update(other)
+        names = [target] if isinstance(target, ast.Name) else []
+        if isinstance(target, (ast.Tuple, ast.List, ast.Starred)):
+            names = [n for n in ast.walk(target) if isinstance(n, ast.Name)]
+        for node in names:
+            before = self.aliases.get(node.id, set()) if node.id in self.bound else set()
+            self.aliases[node.id] = (before | other) - {node.id}
+            self.methods.discard(node.id)
+            if isinstance(value, ast.Attribute) and value.attr in ADDS:
+                self.methods.add(node.id)
+
+    def also(self, changed: Collection[str]) -> set[str]:
+        """These names, and all whose object changes with theirs."""
+        every, todo = set(changed), list(changed)
+        while todo:  # what they may be, or be a part of
+            for other in self.aliases.get(todo.pop(), ()):
+                if other not in every:
+                    every.add(other)
+                    todo.append(other)
+        return every | {name for name, others in self.aliases.items() if others & every}
 
     def _change(self, name: str | None) -> None:
-        todo = [name]
-        while todo:
-            name = todo.pop()
-            if name is not None and name not in self.changed:
-                self.changed.add(name)
-                todo.extend(self.aliases.get(name, ()))
+        if name is not None:
+            self.changed |= self.also({name})
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)
@@ -226,29 +331,56 @@ class _Names(ast.NodeVisitor):
         for inner in (*node.body, *node.orelse):
             self.visit(inner)
 
-    visit_AsyncFor = visit_For  # type: ignore[assignment]
+    visit_AsyncFor = visit_For
 
     def visit_Expr(self, node: ast.Expr) -> None:
         # a call whose result nobody takes is made for what it does to its object
         call = node.value.value if isinstance(node.value, ast.Await) else node.value
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            self._change(_root(call.func))
+            root = _root(call.func)
+            self._change(root)
+            if root in IN_PLACE and call.args:
+                self._change(_root(call.args[0]))
         self.visit(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
+        function = node.func.id if isinstance(node.func, ast.Name) else None
+        if function in self.methods:
+            self._change(function)
+        if isinstance(node.func, ast.Attribute) and _is_in_place(node.func.attr):
+            self._change(_root(node.func))
         for keyword in node.keywords:
             if keyword.arg == "out":
                 self._change(_root(keyword.value))
+        known = self.flow.functions.get(function or "")
+        if known is not None:
+            given = dict(zip(known.parameters, node.args, strict=False))
+            given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+            for parameter, value in given.items():
+                if parameter in known.names.changed_own:
+                    self.changed |= self.also(_may_be(value))
+        self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if node.attr in ADDS:  # called here, or handed on to be called: map(values.append, ...)
+            self._change(_root(node))
         self.generic_visit(node)
 
     def visit_Global(self, node: ast.Global) -> None:
         self.global_ |= set(node.names)
 
     def _scope(self, own: set[str], body: Iterable[ast.AST]) -> None:
-        inner = _Names.of(body, self.deep)
-        self.read |= inner.read - inner.bound - own
-        self.read_first |= inner.read_first - inner.bound - own - self.bound
-        self.changed |= inner.changed - inner.bound - own
+        inner = _Names(self.deep, self.flow)
+        inner.aliases, inner.methods = self.aliases | {}, self.methods - own
+        for name in own:
+            inner.aliases.pop(name, None)
+        for node in body:
+            inner.visit(node)
+        local = (inner.bound - inner.global_) | own
+        self.read |= inner.read - local
+        self.read_first |= inner.read_first - local - self.bound
+        self.changed |= inner.changed - local
+        self.changed_own |= inner.changed & own
         self.global_ |= inner.global_
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
@@ -285,14 +417,15 @@ class _Names(ast.NodeVisitor):
             self._scope(set(), node.body)
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:
-        own = {
-            n.id
-            for g in node.generators
-            for n in ast.walk(g.target)
-            if isinstance(n, ast.Name)
-        }
+        own = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
         parts = [p for g in node.generators for p in (g.iter, *g.ifs)]
-        self._scope(own, [node.elt, *parts])
+        self._scope(own, [*parts, node.elt])
+        self.bound |= {
+            n.target.id
+            for part in (*parts, node.elt)
+            for n in ast.walk(part)
+            if isinstance(n, ast.NamedExpr)
+        }
 
     def visit_ListComp(self, node: ast.ListComp) -> None:
         self._comprehension(node)
@@ -310,7 +443,7 @@ class _Names(ast.NodeVisitor):
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         self.bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
-    visit_ImportFrom = visit_Import  # type: ignore[assignment]
+    visit_ImportFrom = visit_Import
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.name:
@@ -338,6 +471,11 @@ def _may_be(value: ast.expr) -> set[str]:
     return {name for part in parts for name in _may_be(part)}
 
 
+def _is_in_place(method: str) -> bool:
+    """Whether torch calls a method so that changes its object: x.add_(1)."""
+    return method.endswith("_") and not method.startswith("_") and not method.endswith("__")
+
+
 def _root(node: ast.expr) -> str | None:
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred, ast.Call)):
         node = node.func if isinstance(node, ast.Call) else node.value
@@ -360,11 +498,49 @@ def rerun(
         if written and statement.reads & reached and not _is_function(statement.node):
             reached |= written
     home = {s.cell for s in every if s.writes & asked and not _is_function(s.node)}
+    picked = _picked(every, given, asked, reached, home)
+    imported = _imported(every)
+    while not given and picked and not any(_works(s.node, imported) for s in picked):
+        # `text = " ".join(words)`: the work was done in the cell that filled the list
+        read = {name for s in picked for name in s.reads} - asked
+        earlier = [s for s in every if s.cell < picked[-1].cell and s.cell not in home]
+        filled = [s for s in earlier if s.writes & read and _works(s.node, imported)]
+        if not filled:
+            break
+        home.add(filled[-1].cell)
+        picked = _picked(every, given, asked, reached, home)
+    return _as_it_was(every, picked, given)
+
+
+def _works(node: ast.stmt, imported: Collection[str]) -> bool:
+    """Whether a statement asks something of the notebook's own making: a function, a model."""
+    calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
+    return any(
+        f.id not in imported and not (hasattr(builtins, f.id) and f.id != "input")
+        if isinstance(f, ast.Name)
+        else isinstance(f, ast.Attribute) and f.attr == "forward"
+        for f in calls
+    )
+
+
+def _imported(every: Sequence[Statement]) -> set[str]:
+    imports = [s for s in every if isinstance(s.node, (ast.Import, ast.ImportFrom))]
+    return {name for s in imports for name in s.writes}
+
+
+def _picked(
+    every: Sequence[Statement],
+    given: Collection[str],
+    asked: Collection[str],
+    reached: Collection[str],
+    home: Collection[int],
+) -> list[Statement]:
+    given, asked, reached = set(given), set(asked), set(reached)
     needed = set(asked)
     picked = []
     for statement in reversed(every):
         written = (statement.writes - given) & needed
-        if not written or _is_function(statement.node):
+        if not written or _is_function(statement.node) or isinstance(statement.node, ast.Delete):
             continue
         if statement.writes & given and not statement.writes & asked:
             continue
@@ -373,6 +549,59 @@ def rerun(
             needed |= statement.reads - given
             needed -= statement.makes - statement.reads
     return picked[::-1]
+
+
+def _as_it_was(
+    every: Sequence[Statement], picked: Sequence[Statement], given: Collection[str]
+) -> list[Statement]:
+    """The picked statements, in order, and with them those that bring back what they found at
+    their time and would not find now: helpers and constants whose names were used again later,
+    and what was begun elsewhere and only added to here."""
+    order = {id(s): i for i, s in enumerate(every)}
+    places = {order[id(s)] for s in picked}
+    modules = _imported(every)
+    todo = {name for place in places for name in every[place].reads} - set(given)
+    seen = set()
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        readers = [i for i in places if name in every[i].reads]
+        writers = [i for i, s in enumerate(every) if name in s.writes]
+        before = [i for i in writers if i < max(readers)]
+        began = [i for i in before if name in every[i].makes]
+        if not began:
+            continue
+        before = [
+            i for i in before if i >= max([i for i in began if i < min(readers)] or began[:1])
+        ]
+        used_again = any(
+            i not in places and name in every[i].makes for i in writers if i > min(readers)
+        )
+        added_to = any(name in every[i].writes for i in readers)
+        brought = set(before) - places
+        if not brought or not (used_again or added_to):
+            continue
+        if any(
+            every[i].writes & set(given) or not _is_light(every[i].node, modules) for i in brought
+        ):
+            continue
+        places |= brought
+        todo |= {n for i in brought for n in every[i].reads} - seen - set(given)
+    return [every[i] for i in sorted(places)]
+
+
+def _is_light(node: ast.stmt, modules: Collection[str]) -> bool:
+    """Whether a statement only makes something small: nothing is trained, read or drawn by it."""
+    if _is_function(node):
+        return True
+    if not isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)):
+        return False
+    calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
+    return all(
+        (isinstance(f, ast.Name) and hasattr(builtins, f.id) and f.id != "input")
+        or (isinstance(f, ast.Attribute) and (f.attr in ADDS or _root(f) in modules))
+        for f in calls
+    )
 
 
 def definitions(every: Sequence[Statement], name: str) -> list[Statement]:
@@ -389,17 +618,17 @@ def renamed(
 ) -> list[Statement]:
     """Functions and classes that may be the one asked for under another name, the likeliest
     first: those with just its parameters, then those whose name is nearly the same."""
-    candidates = [s for s in reversed(every) if _is_function(s.node) and s.node.name not in taken]
-    same = [s for s in candidates if parameters and _parameters(s.node) == list(parameters)]
+    named = [(s, s.node.name) for s in reversed(every) if _is_function(s.node)]
+    candidates = [(s, own) for s, own in named if own not in taken]
+    same = [s for s, _ in candidates if parameters and _parameters(s.node) == list(parameters)]
 
     def plain(text: str) -> str:
         return text.replace("_", "").casefold()
 
     near = [
         s
-        for s in candidates
-        if s not in same
-        and difflib.SequenceMatcher(None, plain(s.node.name), plain(name)).ratio() >= 0.85
+        for s, own in candidates
+        if s not in same and difflib.SequenceMatcher(None, plain(own), plain(name)).ratio() >= 0.85
     ]
     return [*same, *near]
 

@@ -1,0 +1,247 @@
+"""What counts as the same result, and how a difference is said to a student."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from grader.authoring import Tolerance
+from grader.judge.difference import difference, numbers, shown
+from grader.wire import Opaque
+
+FLOAT64 = Tolerance(rtol=1e-9)
+LOOSE = Tolerance()
+
+
+@pytest.mark.parametrize(
+    "got, expected, said",
+    [
+        (None, 1.0, "got None: is a `return` missing?"),
+        (None, "text", "got None: is a `return` missing?"),
+        ([1.0, 2.0], np.ones(3), "got shape (2,), expected (3,)"),
+        (np.ones((2, 3)), np.ones((3, 2)), "got shape (2, 3), expected (3, 2)"),
+        (np.ones(6), np.ones((3, 2)), "got shape (6,), expected (3, 2)"),
+        ([], np.ones(3), "got shape (0,), expected (3,)"),
+        (float("nan"), 0.5, "got nan, expected 0.5"),
+        (float("inf"), 0.5, "got inf, expected 0.5"),
+        (2, 0.5, "got 2, expected 0.5"),
+        ([[2.0]], [0.5], "got 2, expected 0.5"),
+        (
+            [[1.0, 2.0], [3.0, 5.0]],
+            [[1.0, 2.0], [3.0, 4.0]],
+            "1 of 4 values differ, most at [1, 1]: got 5, expected 4",
+        ),
+        (
+            [1.0, np.nan, 9.0],
+            [1.0, 2.0, 3.0],
+            "2 of 3 values differ, most at [1]: got nan, expected 2",
+        ),
+        (
+            [[1.0], [1.0, 2.0]],
+            np.ones(3),
+            "got a list that makes no array, expected numbers of shape (3,)",
+        ),
+        ((1.0, "a"), np.ones(2), "got a tuple that makes no array, expected numbers of shape (2,)"),
+        ("0.5", 0.5, "got the text '0.5', expected numbers of shape ()"),
+        ({"a": 1.0}, 0.5, "got a dict, expected numbers of shape ()"),
+        (Opaque("Linear"), 0.5, "got <Linear>, expected numbers of shape ()"),
+        (
+            [Opaque("Linear")],
+            [0.5],
+            "got a list that makes no array, expected numbers of shape (1,)",
+        ),
+        (1 + 2j, 1.0, "got a complex, expected numbers of shape ()"),
+        (np.array(1 + 2j), 1.0, "got a ndarray, expected numbers of shape ()"),
+        ("a", "b", "got 'a', expected 'b'"),
+        (1.0, "b", "got 1.0, expected 'b'"),
+        (["a", "b"], ["a", "c"], "got ['a', 'b'], expected ['a', 'c']"),
+        (["a"], ["a", "c"], "got ['a'], expected ['a', 'c']"),
+        ("ab", ["a", "b"], "got 'ab', expected ['a', 'b']"),
+        ({"a": np.ones(2)}, {"a": "b"}, "got {'a': array([1., 1.])}, expected {'a': 'b'}"),
+        ({"a": "b", "c": 1}, {"a": "b"}, "got {'a': 'b', 'c': 1}, expected {'a': 'b'}"),
+    ],
+    ids=[
+        "nothing",
+        "nothing for a text",
+        "shape",
+        "transposed",
+        "flat",
+        "empty",
+        "nan",
+        "inf",
+        "scalar",
+        "shape of ones",
+        "one value",
+        "nan counts most",
+        "ragged",
+        "a text among numbers",
+        "a text",
+        "dict",
+        "opaque",
+        "opaque inside",
+        "complex",
+        "complex array",
+        "texts",
+        "number for a text",
+        "list of texts",
+        "short list",
+        "text for a list",
+        "array in a dict",
+        "more in a dict",
+    ],
+)
+def test_a_difference_is_said_in_the_students_words(got, expected, said):
+    assert difference(got, expected, FLOAT64) == said
+
+
+@pytest.mark.parametrize(
+    "got, expected",
+    [
+        ([1.0, 2.0], np.array([1.0, 2.0])),
+        ((1, 2), np.array([1.0, 2.0])),
+        ([np.array([[1.0]]), np.array([[2.0]])], np.array([1.0, 2.0])),
+        (np.ones((3, 1, 1)), np.ones(3)),
+        (np.ones(3), np.ones((1, 3))),
+        (np.float32(0.5), 0.5),
+        (1, True),
+        ([True, False], [1.0, 0.0]),
+        (np.array([1 + 0j, 2 + 0j]), [1.0, 2.0]),
+        (np.array([1, 2], np.int8), [1.0, 2.0]),
+        (np.array([1.0, 2.0], np.float16), [1.0, 2.0]),
+        (np.zeros(0), []),
+        ("a", "a"),
+        (("a", "b"), ["a", "b"]),
+        ({"words": ["a"], "asked": 1}, {"asked": 1, "words": ["a"]}),
+        ([], []),
+        (None, None),
+        (Opaque("set"), Opaque("set")),
+    ],
+    ids=[
+        "list",
+        "tuple",
+        "list of (1, 1)",
+        "(N, 1, 1)",
+        "row",
+        "float32",
+        "int for bool",
+        "bools",
+        "complex without a part",
+        "int8",
+        "float16",
+        "empty",
+        "text",
+        "texts",
+        "dict",
+        "empty lists",
+        "nothing",
+        "opaque",
+    ],
+)
+def test_the_same_numbers_agree_in_whatever_form(got, expected):
+    assert difference(got, expected, FLOAT64) is None
+
+
+def test_a_student_cannot_take_nan_for_an_answer():
+    assert difference(np.nan, np.nan, LOOSE) is not None
+    assert difference([1.0, np.nan], [1.0, np.nan], LOOSE) is not None
+    assert difference(np.inf, np.inf, LOOSE) is not None
+
+
+shapes = arrays_of.array_shapes(min_dims=0, max_dims=3, max_side=4)
+finite = st.floats(-1e6, 1e6).map(lambda x: x if abs(x) > 1e-6 else 0.0)
+arrays = arrays_of.arrays(np.float64, shapes, elements=finite)
+
+
+@given(arrays)
+def test_everything_agrees_with_itself_as_array_and_as_list(x):
+    assert difference(x, x, FLOAT64) is None
+    assert difference(x.tolist(), x, FLOAT64) is None
+
+
+@given(arrays, st.data())
+def test_what_is_within_the_tolerance_of_the_norm_agrees(x, data):
+    allowed = LOOSE.rtol * np.max(np.abs(x)) + LOOSE.atol
+    noise = data.draw(arrays_of.arrays(np.float64, x.shape, elements=st.floats(-0.99, 0.99)))
+
+    assert difference(x + noise * allowed, x, LOOSE) is None
+
+
+@given(arrays, st.booleans(), st.data())
+def test_one_wrong_value_is_always_found(x, up, data):
+    assume(x.size > 1)
+    where = data.draw(st.tuples(*(st.integers(0, n - 1) for n in x.shape)))
+    wrong = x.copy()
+    wrong[where] += (1 if up else -1) * (1.01 * LOOSE.rtol * np.max(np.abs(x)) + 1e-11)
+
+    said = difference(wrong, x, LOOSE)
+
+    assert said is not None
+    assert f"1 of {x.size} values differ, most at [{', '.join(map(str, where))}]" in said
+
+
+@given(arrays, st.data())
+def test_axes_of_length_one_do_not_count(x, data):
+    at = data.draw(st.integers(0, x.ndim))
+
+    assert difference(np.expand_dims(x, at), x, FLOAT64) is None
+    assert difference(x, np.expand_dims(x, at), FLOAT64) is None
+
+
+@given(arrays, st.data())
+def test_a_nan_is_always_found(x, data):
+    where = data.draw(st.tuples(*(st.integers(0, n - 1) for n in x.shape)))
+    wrong = x.copy()
+    wrong[where] = np.nan
+
+    assert "nan" in difference(wrong, x, Tolerance(rtol=1e9, atol=1e9))
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+    | st.just(Opaque("x")) | st.complex_numbers() | arrays,
+    lambda inner: st.lists(inner, max_size=3)
+    | st.lists(inner, max_size=3).map(tuple)
+    | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@given(anything, anything)
+def test_whatever_a_student_returns_there_is_an_answer(got, expected):
+    said = difference(got, expected, LOOSE)
+
+    assert said is None or 0 < len(said) < 400
+
+
+@pytest.mark.parametrize(
+    "value, array",
+    [
+        (None, None),
+        ("1", None),
+        ({}, None),
+        (["a"], None),
+        ([[1], [1, 2]], None),
+        (np.array([None]), None),
+        (10**400, None),
+        (2**70, None),
+        ([2**70, None], None),
+        (1j, None),
+        (True, 1.0),
+        ([1, 2.5], [1.0, 2.5]),
+    ],
+    ids=str,
+)
+def test_numbers_are_what_numpy_makes_an_array_of_floats_of(value, array):
+    made = numbers(value)
+
+    if array is None:
+        assert made is None
+    else:
+        assert made.dtype == np.float64
+        np.testing.assert_array_equal(made, array)
+
+
+def test_a_value_is_shown_in_a_line():
+    assert shown("a") == "'a'"
+    assert len(shown("x" * 500)) == 120

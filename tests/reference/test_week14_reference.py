@@ -1,0 +1,237 @@
+"""The reference of week 14 against the printed true values, torch, and the formulas as written."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference.week14 import (
+    attention,
+    generation,
+    inputs,
+    multihead,
+    positional_encoding,
+    qkv,
+    self_attention,
+    softmax,
+)
+
+SEEDS = pytest.mark.parametrize("seed", range(5))
+
+# The printed true values ------------------------------------------------------------
+
+COLAB1 = np.array(
+    [
+        [0.94744244, 1.64201168, 1.61949281],
+        [-0.24348429, -0.08470004, -0.06641533],
+        [-0.91310441, 4.02764044, 3.96863308],
+        [-0.44522983, 2.18690791, 2.15858316],
+    ]
+)
+
+COLAB2 = np.array(
+    [
+        [-21.207, -5.373, -20.933, -9.179, -11.319, -17.812],
+        [-1.995, 7.906, -10.516, 3.452, 9.863, -7.24],
+        [5.479, 1.115, 9.244, 0.453, 5.656, 7.089],
+        [-7.413, -7.416, 0.363, -5.573, -6.736, -0.848],
+        [-11.261, -9.937, -4.848, -8.915, -13.378, -5.761],
+        [3.548, 10.036, -2.244, 1.604, 12.113, -2.557],
+        [4.888, -5.814, 2.407, 3.228, -4.232, 3.71],
+        [1.248, 18.894, -6.409, 3.224, 19.717, -5.629],
+    ]
+)
+
+
+def test_the_loop_of_colab_1_gives_the_printed_values():
+    given = inputs.colab1()
+
+    queries, keys, values = qkv.qkv(**given)
+    x_primes = attention.attention(queries, keys, values)
+
+    assert [x.shape for x in x_primes] == [(4, 1)] * 3
+    np.testing.assert_array_equal(np.round(np.hstack(x_primes), 8), COLAB1)
+
+
+def test_the_matrix_form_of_colab_1_gives_the_printed_values():
+    (case,) = self_attention.handed_out(None)
+
+    np.testing.assert_array_equal(np.round(self_attention.self_attention(*case.args), 8), COLAB1)
+    assert case.given == {"D": 4, "N": 3}
+
+
+def test_colab_2_gives_the_printed_table():
+    (case,) = multihead.handed_out(None)
+
+    result = multihead.multihead_scaled_self_attention(*case.args)
+
+    np.testing.assert_array_equal(np.round(result, 3), COLAB2)
+    assert case.given == {"D": 8, "N": 6, "H": 2, "H_D": 4}
+
+
+def test_the_handed_out_inputs_are_drawn_as_in_the_notebook():
+    np.random.seed(3)
+    all_x = [np.random.normal(size=(4, 1)) for _ in range(3)]
+    np.random.seed(0)
+    names = [f"{kind}_{which}" for kind in ("omega", "beta") for which in "qkv"]
+    parameters = [np.random.normal(size=(4, 4 if "omega" in name else 1)) for name in names]
+
+    given = inputs.colab1()
+
+    assert all(np.array_equal(a, b) for a, b in zip(given["all_x"], all_x, strict=True))
+    for name, value in zip(names, parameters, strict=True):
+        np.testing.assert_array_equal(given[name], value)
+
+
+# Against torch ----------------------------------------------------------------------
+
+
+def torch_attention(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k, scale):
+    """The same by torch, whose tokens are rows."""
+    v, q, k = (
+        torch.from_numpy(np.asarray(omega @ X + beta).T)
+        for omega, beta in ((omega_v, beta_v), (omega_q, beta_q), (omega_k, beta_k))
+    )
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=scale).numpy().T
+
+
+@SEEDS
+@pytest.mark.parametrize("D, N", [(4, 3), (7, 5), (3, 8), (1, 1)])
+def test_self_attention_is_torchs_without_scale(D, N, seed):
+    rng = np.random.default_rng(seed)
+    X, parameters = inputs.tokens(rng, D, N), inputs.parameters(rng, D, D)
+
+    result = self_attention.self_attention(X, *parameters)
+
+    np.testing.assert_allclose(result, torch_attention(X, *parameters, scale=1.0), atol=1e-12)
+
+
+@SEEDS
+def test_the_loop_and_the_matrix_form_are_the_same(seed):
+    given = inputs.notebook1(np.random.default_rng(seed), 5, 4)
+    names = ("X", "omega_v", "omega_q", "omega_k", "beta_v", "beta_q", "beta_k")
+
+    by_matrix = self_attention.self_attention(*(given[name] for name in names))
+    by_loop = attention.attention(*qkv.qkv(**given))
+
+    np.testing.assert_allclose(np.hstack(by_loop), by_matrix, atol=1e-12)
+
+
+@SEEDS
+@pytest.mark.parametrize("D, N", [(8, 6), (14, 5), (4, 7)])
+def test_multihead_is_torchs_scaled_attention_per_head(D, N, seed):
+    case = multihead.fresh(np.random.default_rng(seed), D, N)
+    X, *heads, omega_c = case.args
+
+    result = multihead.multihead_scaled_self_attention(*case.args)
+
+    both = [torch_attention(X, *heads[i : i + 6], scale=None) for i in (0, 6)]
+    np.testing.assert_allclose(result, omega_c @ np.vstack(both), atol=1e-12)
+    scale = 1 / math.sqrt(D // 2)
+    np.testing.assert_allclose(both[0], torch_attention(X, *heads[:6], scale=scale), atol=1e-12)
+
+
+@SEEDS
+@pytest.mark.parametrize("D, N", [(8, 6), (14, 5)])
+def test_multihead_is_torchs_multihead_attention(D, N, seed):
+    case = multihead.fresh(np.random.default_rng(seed), D, N)
+    X, *heads, omega_c = case.args
+    (v1, q1, k1, bv1, bq1, bk1), (v2, q2, k2, bv2, bq2, bk2) = heads[:6], heads[6:]
+    module = torch.nn.MultiheadAttention(D, 2, batch_first=True, dtype=torch.float64)
+    with torch.no_grad():
+        module.in_proj_weight.copy_(torch.from_numpy(np.vstack([q1, q2, k1, k2, v1, v2])))
+        bias = np.vstack([bq1, bq2, bk1, bk2, bv1, bv2]).ravel()
+        module.in_proj_bias.copy_(torch.from_numpy(bias))
+        module.out_proj.weight.copy_(torch.from_numpy(omega_c))
+        module.out_proj.bias.zero_()
+        rows = torch.from_numpy(np.ascontiguousarray(X.T))[None]
+        theirs = module(rows, rows, rows, need_weights=False)[0][0].numpy().T
+
+    ours = multihead.multihead_scaled_self_attention(*case.args)
+
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+scores = st.lists(st.floats(-700, 700), min_size=1, max_size=12)
+
+
+@given(scores)
+def test_softmax_is_torchs(scores):
+    theirs = torch.softmax(torch.tensor(scores, dtype=torch.float64), 0).numpy()
+
+    np.testing.assert_allclose(softmax.softmax(scores), theirs, rtol=1e-9, atol=1e-300)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [list, np.array, lambda x: [np.array([[s]]) for s in x], lambda x: np.array(x)[:, None]],
+    ids=["list", "array", "list of (1, 1)", "column"],
+)
+def test_softmax_takes_every_form_of_scores(form):
+    theirs = torch.softmax(torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64), 0).numpy()
+
+    np.testing.assert_allclose(softmax.softmax(form([1.0, -2.0, 0.5])), theirs)
+
+
+@SEEDS
+def test_softmax_of_columns_is_torchs(seed):
+    scores = np.random.default_rng(seed).normal(scale=300, size=(5, 7))
+
+    theirs = torch.softmax(torch.from_numpy(scores), 0).numpy()
+
+    np.testing.assert_allclose(self_attention.softmax_cols(scores), theirs, atol=1e-14)
+
+
+# Positional encoding ----------------------------------------------------------------
+
+
+def naive(length, d_model):
+    table = np.zeros((length, d_model))
+    for pos in range(length):
+        for i in range(d_model // 2):
+            angle = pos / 10000 ** (2 * i / d_model)
+            table[pos, 2 * i] = math.sin(angle)
+            table[pos, 2 * i + 1] = math.cos(angle)
+    return table
+
+
+SHAPES = pytest.mark.parametrize(
+    "length, batch, d_model", [(1, 3, 4), (10, 2, 8), (35, 4, 20), (150, 2, 12), (5, 1, 2)]
+)
+
+
+@SHAPES
+def test_the_encoding_is_the_formula_as_it_is_written(length, batch, d_model):
+    encoding = positional_encoding.encoding(length, d_model)
+
+    np.testing.assert_allclose(encoding, naive(length, d_model), atol=1e-12)
+    np.testing.assert_array_equal(encoding[0], [0, 1] * (d_model // 2))
+
+
+@SHAPES
+def test_the_encoding_is_added_along_the_sequence_in_either_layout(length, batch, d_model):
+    x = np.random.default_rng(length).normal(size=(length, batch, d_model))
+    right = np.stack([x[:, b] + naive(length, d_model) for b in range(batch)], axis=1)
+
+    first = positional_encoding.sequence_first(d_model, x)
+    second = positional_encoding.batch_first(d_model, x.transpose(1, 0, 2))
+
+    np.testing.assert_allclose(first, right, atol=1e-12)
+    np.testing.assert_allclose(second, right.transpose(1, 0, 2), atol=1e-12)
+
+
+# Generation -------------------------------------------------------------------------
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=6, unique=True))
+def test_the_right_text_goes_round_the_chain_of_words(words):
+    made = generation.chain(words)["words"]
+
+    assert len(made) == 100
+    assert made[: len(words)] == words
+    follows = dict(zip(words, words[1:] + words[:1], strict=True))
+    assert all(follows[a] == b for a, b in itertools.pairwise(made))
