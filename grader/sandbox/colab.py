@@ -5,6 +5,7 @@ noted once, in words for the student, in the list that `install` returns.
 """
 
 import builtins
+import contextlib
 import copyreg
 import functools
 import genericpath
@@ -62,12 +63,15 @@ def install(shell, data, training_steps, seed):
 
 
 class _Package(types.ModuleType):
-    __path__ = []
+    __path__ = []  # noqa: RUF012
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return importlib.import_module(f"{self.__name__}.{name}")
+        try:
+            return importlib.import_module(f"{self.__name__}.{name}")
+        except ModuleNotFoundError as error:
+            raise AttributeError(name) from error
 
 
 class _ColabFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -199,6 +203,8 @@ def _files(shell, paths):
 
     io.open = builtins.open = opened
     shell.user_ns["open"] = opened  # IPython puts an open() of its own there
+    with contextlib.suppress(KeyError, AttributeError):  # NumPy's text files took theirs before
+        sys.modules["numpy.lib._datasource"]._file_openers._file_openers[None] = opened
     for name in ("stat", "lstat", "listdir", "scandir", "access"):
         _wrapped(os, name, paths)
     for name in ("mkdir", "makedirs", "remove", "unlink", "chdir"):
@@ -320,7 +326,7 @@ FACTORIES = (
     "scalar_tensor sparse_coo_tensor tensor tril_indices triu_indices zeros zeros_like "
     "hann_window hamming_window set_default_device"
 ).split()
-MOVERS = "to new_tensor new_empty new_full new_ones new_zeros".split()
+MOVERS = "new_tensor new_empty new_full new_ones new_zeros".split()
 
 
 def _torch(paths, training_steps, note, torch):
@@ -337,13 +343,19 @@ def _torch(paths, training_steps, note, torch):
             return real_device("cpu")
         return value
 
-    def here(function):
+    def by_number(value):
+        if type(value) is int:
+            note(f"the device '{value}' is not here: the CPU was used")
+            return "cpu"
+        return on_cpu(value)
+
+    def here(function, argument=on_cpu):
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
-            if any(type(a) in (str, real_device) for a in args):
-                args = tuple(on_cpu(a) for a in args)
+            if any(type(a) in (str, int, real_device) for a in args):
+                args = tuple(argument(a) for a in args)
             if kwargs and "device" in kwargs:
-                kwargs["device"] = on_cpu(kwargs["device"])
+                kwargs["device"] = by_number(kwargs["device"])
             return function(*args, **kwargs)
 
         return wrapper
@@ -355,7 +367,7 @@ def _torch(paths, training_steps, note, torch):
         def __subclasscheck__(cls, kind):
             return issubclass(kind, real_device)
 
-    class device(metaclass=DeviceType):  # noqa: N801  (it stands in for torch.device)
+    class device(metaclass=DeviceType):  # it stands in for torch.device
         def __new__(cls, *args, **kwargs):
             first = args[0] if args else kwargs.get("type", kwargs.get("device", "cpu"))
             if isinstance(first, int) or DEVICE.match(str(first)):
@@ -371,7 +383,8 @@ def _torch(paths, training_steps, note, torch):
             setattr(torch, name, here(getattr(torch, name)))
     for name in MOVERS:
         setattr(torch.Tensor, name, here(getattr(torch.Tensor, name)))
-    torch.nn.Module.to = here(torch.nn.Module.to)
+    for kind in (torch.Tensor, torch.nn.Module):
+        kind.to = here(kind.to, by_number)
     torch.nn.Module.to_empty = here(torch.nn.Module.to_empty)
 
     def stay(self, *_, **__):
@@ -394,12 +407,31 @@ def _torch(paths, training_steps, note, torch):
 
     torch.Generator = Generator
 
-    def manual_seed(seed):
-        return None
+    def nothing():
+        return lambda *_, **__: None  # a new one each: torch tells its functions apart by them
 
-    torch.mps.manual_seed = manual_seed
+    torch.mps.manual_seed = nothing()
+    for name in "synchronize empty_cache set_device reset_peak_memory_stats".split():
+        setattr(torch.cuda, name, nothing())
     torch.cuda.get_device_name = lambda *_, **__: "CPU"
-    torch.cuda.synchronize = torch.cuda.empty_cache = lambda *_, **__: None
+    torch.cuda.current_device = lambda: 0
+    torch.cuda.device = lambda *_, **__: contextlib.nullcontext()
+
+    # tensor types by their old names, torch.cuda.FloatTensor and the like
+    for name in [name for name in vars(torch.cuda) if name.endswith("Tensor")]:
+        setattr(torch.cuda, name, getattr(torch, name))
+    set_type = torch.set_default_tensor_type
+
+    def set_type_here(kind):
+        set_type(kind.replace("torch.cuda.", "torch.") if isinstance(kind, str) else kind)
+
+    torch.set_default_tensor_type = set_type_here
+
+    # compiling takes a C compiler, and minutes; what it makes computes the same
+    def as_it_is(model=None, *_, **__):
+        return model if model is not None else lambda function: function
+
+    torch.compile, torch.nn.Module.compile = as_it_is, nothing()
 
     load, save = torch.load, torch.save
 

@@ -1,9 +1,10 @@
 """A question put to the notebook's own code: cases in, plain results out.  Runs in the kernel.
 
 The text of wire.py, colab.py and this file is loaded as grader_wire, grader_colab and
-grader_inside before the notebook's first cell.  Nothing in here knows a right answer: it makes the target, calls it on
-one case after the other, and publishes what came back.  That the code of the notebook could change
-all of it is taken for granted; it would only spoil answers that it cannot know to be right.
+grader_inside before the notebook's first cell.  Nothing in here knows a right answer: it makes the
+target, calls it on one case after the other, and publishes what came back.  That the code of the
+notebook could change all of it is taken for granted; it would only spoil answers that it cannot
+know to be right.
 """
 
 import ast
@@ -16,22 +17,26 @@ import json
 import linecache
 import os
 import random
+import re
 import sys
 import types
 import warnings
 
 import numpy as np
 from grader_colab import install
-from grader_wire import decode, encode
+from grader_wire import WireError, decode, encode
 
 MIME = "application/x-grader+json"
+IN_NOTEBOOK = re.compile(r" \(<(?:run|handed in) \d+>, line \d+\)")  # of a SyntaxError
 
 
 def boot(shell, settings):
     """Get the kernel ready for a notebook: names of cells, seeds, what Colab had."""
-    global SHELL, PUBLISH, NOTES
+    global SHELL, PUBLISH, NOTES  # noqa: PLW0603
     SHELL, PUBLISH = shell, shell.display_pub.publish
     shell.compile.get_code_name = lambda raw, transformed, number: f"<run {number}>"
+    _keep_first_lines(shell.input_transformers_cleanup)
+    _bound_output(shell, settings["output_bytes"])
     seed(settings["seed"])
     NOTES = install(shell, settings["data"], settings["training_steps"], settings["seed"])
     sys.meta_path.insert(0, _Hidden(settings["hidden"]))
@@ -43,6 +48,45 @@ def seed(number):
     np.random.seed(number % 2**32)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(number)
+
+
+def _keep_first_lines(transformers):
+    """IPython drops the empty lines that a cell begins with, and counts its lines without them;
+    only what stands before a %%magic has to go."""
+    for i, transform in enumerate(transformers):
+        if getattr(transform, "__name__", "") == "leading_empty_lines":
+            transformers[i] = lambda lines, drop=transform: (
+                dropped if (dropped := drop(lines)) and dropped[0].startswith("%%") else lines
+            )
+
+
+def _bound_output(shell, most):
+    """A cell prints a little more than it may, which ends it, and the rest goes nowhere: the other
+    side must not have to read it all."""
+    left = most + 1
+    streams = (sys.stdout, sys.stderr)
+    kind = type(sys.stdout)
+    write = kind.write
+
+    def fill(*_):
+        nonlocal left
+        left = most + 1
+        for stream in streams:
+            vars(stream).pop("write", None)  # which IPython put back at the end of our own cell
+
+    def bounded(self, text):
+        nonlocal left
+        if not isinstance(text, str) or len(text) <= left:
+            left -= len(text)
+            return write(self, text)
+        if left:
+            write(self, text[:left])
+            left = 0
+        return len(text)
+
+    kind.write = bounded
+    shell.events.register("pre_execute", fill)
+    shell._tee = lambda channel: contextlib.nullcontext()  # IPython keeps all that is printed
 
 
 class _Hidden:
@@ -105,7 +149,9 @@ def _driver(source):
         scope["torch"] = torch
     before = set(scope)
     exec(compile(source, "<call>", "exec"), scope)
-    return next(v for k, v in scope.items() if k not in before and isinstance(v, types.FunctionType))
+    return next(
+        v for k, v in scope.items() if k not in before and isinstance(v, types.FunctionType)
+    )
 
 
 def _one_case(target, call, encoded, ns):
@@ -119,17 +165,24 @@ def _one_case(target, call, encoded, ns):
             target.given = given
         else:
             ns.update(given)
-        with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                value = call(target, *args)
-        after = [_digest(value) for value in (*args, *given.values())]
-        changed = [n for n, was, now in zip(names, before, after, strict=True) if was != now]
-        return {"outcome": "passed", "value": encode(value), "changed": changed}
+        with (
+            contextlib.redirect_stdout(silence),
+            contextlib.redirect_stderr(silence),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            value = call(target, *args)
     except KeyboardInterrupt:
         return {"outcome": "interrupted"}
     except BaseException as error:  # SystemExit and the like are the student's failure too
         return {"outcome": "raised", "error": _said(error), "where": _where(error)}
+    else:
+        after = [_digest(value) for value in (*args, *given.values())]
+        changed = [n for n, was, now in zip(names, before, after, strict=True) if was != now]
+        try:
+            return {"outcome": "passed", "value": encode(value), "changed": changed}
+        except (WireError, MemoryError, RecursionError) as error:
+            return {"outcome": "raised", "error": f"the result could not be read: {error}"}
     finally:
         ns.clear()
         ns.update(saved)
@@ -155,7 +208,7 @@ def _said(error):
         text = str(error)
     except BaseException:
         text = "(its text cannot be made)"
-    text = " ".join(text.split())
+    text = IN_NOTEBOOK.sub("", " ".join(text.split()))
     return f"{type(error).__name__}: {text}"[:400] if text else type(error).__name__
 
 

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -21,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from grader.errors import SandboxError
 from grader.model import Limits
@@ -34,9 +36,12 @@ MIME = "application/x-grader+json"
 INSIDE = (HERE.parent / "wire.py", HERE / "colab.py", HERE / "inside.py")  # each needs the former
 HIDDEN = ("grader", "reference", "fixtures")
 INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
-MESSAGE_CHARACTERS = 32 * 2**20
+LOST_SECONDS = 15  # how long after a cell's end its last output may come
+MESSAGE_BYTES = 64 * 2**20  # of one message; after a longer one no more output can be had
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-RUN_LINE = re.compile(r"<run (\d+)>\"?(?:, line |:)(\d+)")
+# how a traceback, and a syntax error's text, name a line of the notebook
+RUN_LINE = re.compile(r"(?:<run (\d+)>\"?|\bIn\[(\d+)\])(?:, line |:)(\d+)")
+IN_RUN = re.compile(r" \(<run \d+>, line \d+\)")
 
 # An editable install puts the checkout, the reference in it, on every interpreter's path.  Without
 # debugpy the kernel is up 90 ms earlier; no notebook is debugged here.
@@ -44,6 +49,7 @@ START = """
 import os, sys
 sys.path[:] = [p for p in sys.path if not os.path.isfile(os.path.join(p, "grader", "model.py"))
                or os.path.basename(p) in ("site-packages", "dist-packages")]
+sys.path_importer_cache.clear()
 sys.modules["debugpy"] = None
 import ipykernel.kernelapp
 try:
@@ -63,7 +69,7 @@ class Ran:
     how: str
     run: int
     error: str = ""
-    place: tuple[int, int] | None = None  # (run, line) of the innermost line of the notebook
+    line: int = 1  # the line of this cell at which it stopped
 
 
 class _Manager(AsyncKernelManager):
@@ -82,20 +88,38 @@ class _Manager(AsyncKernelManager):
                 "--HistoryManager.enabled=False",
                 "--IPKernelApp.log_level=50",
                 "--InteractiveShell.xmode=Plain",  # the default takes seconds over a RecursionError
+                "--InteractiveShell.colors=NoColor",
             ],
             language="python",
         )
+
+    def client(self, **settings: Any) -> Any:
+        made = super().client(**settings)
+        made.context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
+        return made
 
 
 class _Client(NotebookClient):
     """A NotebookClient that bounds what a cell may print and hands over what `ask` receives."""
 
     def __init__(self, manager: _Manager, limits: Limits) -> None:
-        super().__init__(nbformat.v4.new_notebook(), km=manager, allow_errors=True, timeout=None)
+        super().__init__(
+            nbformat.v4.new_notebook(),
+            km=manager,
+            allow_errors=True,
+            timeout=None,
+            iopub_timeout=LOST_SECONDS,
+            raise_on_iopub_timeout=True,
+        )
+        self.on_cell_executed = self._replied
+        self.reply: dict[str, Any] = {}
         self.most_bytes = limits.output_bytes
         self.printed = 0
         self.over = asyncio.Event()
         self.received: asyncio.Queue[str] | None = None
+
+    async def _replied(self, cell: Any, cell_index: int, execute_reply: dict[str, Any]) -> None:
+        self.reply = execute_reply["content"]
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         content = msg["content"]
@@ -122,24 +146,31 @@ class Kernel:
         self.manager = _Manager(folder)
         self.client = _Client(self.manager, limits)
         self.alive = False
+        self.stuck = False  # it neither ended nor obeyed an interrupt
         self.runs = 0
 
     async def _start(self, settings: dict[str, Any]) -> None:
         work = self.folder / "work"
         work.mkdir()
         (self.folder / "home").mkdir()
-        await self.client.async_start_new_kernel(cwd=str(work), env=self._environment())
+        await self.client.async_start_new_kernel(
+            cwd=str(work),
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,  # what it has to say comes as messages
+            stderr=subprocess.DEVNULL,
+        )
         await self.client.async_start_new_kernel_client()
         self.alive = True
         cell = nbformat.v4.new_code_cell(_loading(settings))
         await self.client.async_execute_cell(cell, self._place(cell), store_history=False)
-        errors = [o for o in cell.outputs if o.output_type == "error"]
-        if errors:
-            raise SandboxError(f"the kernel could not be prepared: {errors[0].evalue}")
+        if self.client.reply.get("status") != "ok":
+            raise SandboxError(f"the kernel could not be prepared: {self._error()}")
 
     def _environment(self) -> dict[str, str]:
         home = self.folder / "home"
-        kept = {n: os.environ[n] for n in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if n in os.environ}
+        kept = {
+            n: os.environ[n] for n in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if n in os.environ
+        }
         return {
             **kept,
             "HOME": str(home),
@@ -171,10 +202,13 @@ class Kernel:
         try:
             how = await self._until_done(task, seconds)
         finally:
-            task.cancel()
+            await _ended(task)
         if how == "gone":
             self.alive = False
-            return Ran(how, self.runs, "the kernel died")
+            return Ran("gone", self.runs, "the kernel died")
+        if how == "lost":
+            self.alive = False
+            return Ran("gone", self.runs, "it sent more at once than can be read")
         count = cell.get("execution_count")
         self.runs = count if isinstance(count, int) and 0 < count < 10**6 else self.runs
         if how == "over":
@@ -182,21 +216,37 @@ class Kernel:
         if how == "late":
             return Ran("interrupted", self.runs, f"it did not end within {seconds:g} s")
         if how == "stuck":
-            self.alive = False
-            return Ran("gone", self.runs, f"it did not end within {seconds:g} s, nor when interrupted")
-        for output in cell.outputs:
-            if output.output_type == "error":
-                return self._raised(output)
+            self.alive, self.stuck = False, True
+            return Ran(
+                "gone", self.runs, f"it did not end within {seconds:g} s, nor when interrupted"
+            )
+        if self.client.reply.get("status") == "error":
+            return Ran("raised", self.runs, self._error(), self._line())
         return Ran("ok", self.runs)
 
-    def _raised(self, output: Any) -> Ran:
-        trace = ANSI.sub("", "\n".join(str(line) for line in output.get("traceback", []))[-100_000:])
-        places = [(int(run), int(line)) for run, line in RUN_LINE.findall(trace)]
-        said = " ".join(f"{output.ename}: {output.evalue}".split()).rstrip(": ")
-        return Ran("raised", self.runs, said[:400], places[-1] if places else None)
+    def _error(self) -> str:
+        """The error that the kernel last replied with, as Python would say it in one line."""
+        reply = self.client.reply
+        said = " ".join(f"{reply.get('ename')}: {reply.get('evalue')}".split()).rstrip(": ")
+        return self._without_folder(IN_RUN.sub("", said))[:400]
+
+    def _line(self) -> int:
+        """The innermost line of the cell just run that the error went through."""
+        trace = self.client.reply.get("traceback") or []
+        text = ANSI.sub("", "\n".join(str(part) for part in trace)[-100_000:])
+        lines = [int(n) for run, old, n in RUN_LINE.findall(text) if int(run or old) == self.runs]
+        return lines[-1] if lines else 1
+
+    def _without_folder(self, text: str) -> str:
+        """`text` with the folders of this kernel named as on Colab: results are the same in
+        every run, and nobody is shown where ours lay."""
+        home = self.folder.parent
+        for ours in (self.folder / "work", home / "data"):
+            text = text.replace(str(ours), "/content")
+        return text.replace(str(self.folder), "/root").replace(str(home), "/root")
 
     async def _until_done(self, task: asyncio.Future[Any], seconds: float) -> str:
-        """ "done", "late" or "over" (interrupted, and it ended), "stuck" or "gone"."""
+        """ "done", "late" or "over" (interrupted, and it ended), "stuck", "gone" or "lost"."""
         over = asyncio.ensure_future(self.client.over.wait())
         try:
             done, _ = await asyncio.wait(
@@ -212,7 +262,9 @@ class Kernel:
                 how = "done"
             task.result()
             return how
-        except DeadKernelError:
+        except CellTimeoutError:
+            return "lost"
+        except Exception:  # dead, or what it sends is no message: nbclient trusts a kernel
             return "gone"
         finally:
             over.cancel()
@@ -232,6 +284,7 @@ class Kernel:
         """
         call = f"{function}({'' if argument is None else repr(argument)})"
         cell = nbformat.v4.new_code_cell(f"__import__('sys').modules['grader_inside'].{call}")
+        self.client.reply = {}
         self.client.printed = 0
         self.client.over.clear()
         self.client.received = asyncio.Queue()
@@ -242,15 +295,15 @@ class Kernel:
         try:
             async for text in self._arriving(task):
                 with contextlib.suppress(ValueError, RecursionError):
-                    message = json.loads(text) if len(text) <= MESSAGE_CHARACTERS else None
+                    message = json.loads(self._without_folder(text))
                     if isinstance(message, dict) and len(messages) <= cases:
                         messages.append(message)
         finally:
-            task.cancel()
+            await _ended(task)
             self.client.received = None
-        errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
-        if errors and errors[0].ename != "KeyboardInterrupt":
-            raise SandboxError(f"{function} failed in the kernel: {self._raised(errors[0]).error}")
+        failed = self.client.reply.get("status") == "error"
+        if failed and self.client.reply.get("ename") != "KeyboardInterrupt":
+            raise SandboxError(f"{function} failed in the kernel: {self._error()}")
         return messages
 
     async def _arriving(self, task: asyncio.Future[Any]) -> AsyncIterator[str]:
@@ -276,13 +329,13 @@ class Kernel:
                     self.alive = False
                 return
             if interrupted:
-                self.alive = False
+                self.alive, self.stuck = False, True
                 return
             interrupted = True
             await self._interrupt()
 
     async def close(self) -> None:
-        """Kill the kernel and every process of its group."""
+        """Kill the kernel and every process that it left behind."""
         pid = getattr(self.manager.provisioner, "pid", None)
         with contextlib.suppress(Exception):  # it may be half started or already dead
             if self.manager.has_kernel:
@@ -292,7 +345,27 @@ class Kernel:
         if pid and hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+        while strays := _having(str(self.folder / "home")):
+            for stray in strays:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(stray, signal.SIGKILL)
         self.manager.context.destroy(linger=0)
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _having(home: str) -> list[int]:
+    """The living processes with this HOME, where the system tells; a daemon has left its group."""
+    entry = os.fsencode(f"HOME={home}\0")
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # another's, or just gone
+            if entry in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
 
 
 def _loading(settings: dict[str, Any]) -> str:

@@ -52,6 +52,7 @@ class _Run:
             "seed": int(submission.sha256[:12], 16) ^ seed,
             "data": data,
             "training_steps": limits.training_steps,
+            "output_bytes": limits.output_bytes,
             "hidden": kernel.HIDDEN,
         }
         self.statements = slices.statements(submission.cells)
@@ -105,20 +106,17 @@ class _Run:
                 break
             ran = await running.run(cell.source, min(self.limits.cell_seconds, left))
             runs[ran.run] = number
-            self._note(number, ran, runs)
+            self._note(number, ran)
             if ran.how == "gone":
                 self.left_out.append(number)
                 break
         return runs
 
-    def _note(self, number: int, ran: Ran, runs: Mapping[int, int]) -> None:
+    def _note(self, number: int, ran: Ran) -> None:
         if ran.how == "ok":
             self.failures.pop(number, None)
-            return
-        run, line = ran.place or (ran.run, 1)
-        cell = runs.get(run, number)
-        where = Place(cell, line) if cell == number else Place(number, 1)
-        self.failures[number] = CellFailure(where, probe.plain(ran.error))
+        else:
+            self.failures[number] = CellFailure(Place(number, ran.line), probe.plain(ran.error))
 
     async def _ask(self, running: Kernel, runs: Mapping[int, int]) -> None:
         self.adapted = await self._adapted(running)
@@ -135,7 +133,9 @@ class _Run:
             cases = sum(len(c) for c in trials.values())
             try:
                 messages = await running.ask("answer", request, cases)
-                self.observed[key] = answers.observed(question, trials, messages, running.alive)
+                self.observed[key] = answers.observed(
+                    question, trials, messages, running.alive, running.stuck
+                )
             except SandboxError as error:
                 self.observed[key] = Observed(None, error=probe.plain(str(error)))
             if not running.alive:
@@ -145,8 +145,6 @@ class _Run:
         try:
             messages = await running.ask("tell_notes", None, 1)
         except SandboxError:
-            return []  # the notebook broke what notes it; its questions will show whether it matters
+            return []  # the notebook broke what notes it; its questions will show if it matters
         notes = messages[0].get("notes") if messages else None
         return [probe.plain(n) for n in notes][:100] if isinstance(notes, list) else []
-
-

@@ -20,7 +20,11 @@ from grader.sandbox.slices import Statement
 SHIPPED = ("np", "torch")
 RUN = re.compile(r"^<run (\d+)>$")
 HANDED_IN = re.compile(r"^<handed in (\d+)>$")
+ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
+NOT_ENDED = Observation(Outcome.TIMED_OUT, error="the call did not end in time")
 NOT_ASKED = Observation(Outcome.TIMED_OUT, error="not tried: an earlier call did not end")
+DIED = Observation(Outcome.RAISED, error="the kernel died in this call")
+NOT_TRIED = Observation(Outcome.RAISED, error="not tried: the kernel died in an earlier call")
 
 
 def call_source(call: Any) -> str:
@@ -42,9 +46,7 @@ def call_source(call: Any) -> str:
 
 def encoded(cases: Sequence[Case]) -> list[dict[str, Any]]:
     """Cases as the kernel is sent them."""
-    return [
-        {"args": wire.encode(list(c.args)), "given": wire.encode(dict(c.given))} for c in cases
-    ]
+    return [{"args": wire.encode(list(c.args)), "given": wire.encode(dict(c.given))} for c in cases]
 
 
 def digest(cases: Sequence[Case]) -> str:
@@ -72,7 +74,9 @@ def request(
             "seed": seed,
             "definitions": []
             if isinstance(target, Cell)
-            else [_shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)],
+            else [
+                _shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)
+            ],
             "trials": [
                 {
                     "call": call_source(trial.call),
@@ -94,9 +98,8 @@ def _candidates(
 ) -> list[tuple[str, Statement]]:
     name = str(question.target)
     others = slices.renamed(statements, name, question.known_parameters, {*taken, name})
-    return [(name, s) for s in slices.definitions(statements, name)] + [
-        (s.node.name, s) for s in others  # type: ignore[attr-defined]  # functions and classes
-    ]
+    mine = [(name, s) for s in slices.definitions(statements, name)]
+    return mine + [(getattr(s.node, "name", name), s) for s in others]
 
 
 def _shipped(statement: Statement) -> dict[str, Any]:
@@ -124,17 +127,22 @@ class Answers:
         trials: Mapping[Trial, Sequence[Case]],
         messages: Sequence[Mapping[str, Any]],
         alive: bool,
+        stuck: bool = False,
     ) -> Observed:
-        """All that was seen of `question`; `alive` says whether the kernel survived it.
+        """All that was seen of `question`; `alive` says whether the kernel survived it, `stuck`
+        whether it had to be killed.
 
         Raises SandboxError if results are missing for which no code of the student answers.
         """
         head = messages[0].get("found") if messages else None
-        how = head.get("how") if isinstance(head, dict) else None
+        head = head if isinstance(head, dict) else {}
+        how = head.get("how")
         if how in ("missing", "blocked"):
             error = plain(head.get("error"))
             found = self._of_definition(question) if how == "blocked" else None
             return Observed(found, error=error if how == "blocked" else "")
+        if not how:
+            raise SandboxError("the kernel did not answer")
         wanted = sum(len(cases) for cases in trials.values())
         results = [m for m in messages[1:] if type(m.get("case")) is int]
         seen: list[Observation] = []
@@ -144,8 +152,8 @@ class Answers:
         if len(seen) < wanted and not (seen and seen[-1].outcome is Outcome.TIMED_OUT):
             if alive:
                 raise SandboxError("the kernel lives, but sent no result")
-            seen.append(Observation(Outcome.RAISED, error="the kernel died in this call"))
-        seen += [NOT_ASKED] * (wanted - len(seen))
+            seen.append(NOT_ENDED if stuck else DIED)
+        seen += [NOT_TRIED if seen[-1:] == [DIED] else NOT_ASKED] * (wanted - len(seen))
         asked, at = {}, 0
         for trial, cases in trials.items():
             asked[trial.name] = Asked(digest(cases), tuple(seen[at : at + len(cases)]))
@@ -153,7 +161,7 @@ class Answers:
         reads = messages[0].get("reads") if messages else []
         names = reads if isinstance(reads, list) else []
         return Observed(
-            self._found(question, head if isinstance(head, dict) else {}),
+            self._found(question, head),
             asked,
             tuple(sorted(plain(name) for name in names[:100])),
         )
@@ -161,7 +169,7 @@ class Answers:
     def _observation(self, message: Mapping[str, Any]) -> Observation:
         outcome = message.get("outcome")
         if outcome == "interrupted":
-            return Observation(Outcome.TIMED_OUT, error="the call did not end in time")
+            return NOT_ENDED
         if outcome != "passed":
             return Observation(
                 Outcome.RAISED,
@@ -227,9 +235,9 @@ def _holds(statement: Statement, line: int) -> bool:
 
 
 def plain(value: Any) -> str:
-    """Text that a kernel sent, fit to be shown: short, no control characters."""
-    # what a kernel sent is shown to people: no lone surrogates, no control characters
+    """Text that a kernel sent, fit to be stored and shown: short, without control characters, lone
+    surrogates, or addresses, which differ from run to run."""
     if not isinstance(value, str):
         return ""
     clean = value[:500].encode("utf-8", "replace").decode("utf-8")
-    return "".join(c if c.isprintable() else " " for c in clean)
+    return ADDRESS.sub("0x…", "".join(c if c.isprintable() else " " for c in clean))

@@ -1,0 +1,77 @@
+"""From cells to what is seen of them, in real kernels."""
+
+import asyncio
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from grader.authoring import Check, Question, directly
+from grader.model import Limits, NotebookCell, Submission
+from grader.sandbox import kernel, notebook
+
+
+def submission(cells):
+    """A notebook of these cells; a text stands for a code cell."""
+    made = tuple(c if isinstance(c, NotebookCell) else NotebookCell("code", c) for c in cells)
+    digest = hashlib.sha256(repr(made).encode("utf-8", "replace")).hexdigest()
+    return Submission("A01", "colab1", "A01_colab1.ipynb", digest, made)
+
+
+def asking(target, *cases, call=directly, parameters=(), key=None):
+    """A question that puts `cases` to `target`."""
+
+    def given(rng):
+        yield from cases
+
+    return Question(
+        key=key or str(target),
+        title=str(target),
+        target=target,
+        reference=lambda *args: None,
+        checks=[Check("it is right", given, points=1)],
+        call=call,
+        parameters=parameters,
+    )
+
+
+@pytest.fixture(scope="module")
+def home():
+    """A folder for kernels, with a path that is short enough for their sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="g", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def data(home):
+    """What week 14 hands out beside its notebooks, as kernels find it."""
+    handed_out = Path(__file__).parents[2] / "fixtures" / "week14"
+    return kernel.data_folder(home, [handed_out / "data.py", handed_out / "wikitext-2"])
+
+
+@pytest.fixture(scope="module")
+def observe(home):
+    """From cells and questions to the execution, and the observations of each question."""
+
+    async def observed(cells, *questions, data="", seed=7, **limits):
+        asked = {q.key: (q, {t: t.draw(1) for t in q.trials}) for q in questions}
+        return await notebook.observe(submission(cells), asked, home, data, seed, Limits(**limits))
+
+    def run(*args, **kwargs):
+        return asyncio.run(observed(*args, **kwargs))
+
+    run.later = observed
+    return run
+
+
+def seen(observed):
+    """All observations of a question, in the order of its trials and cases."""
+    return [o for asked in observed.trials.values() for o in asked.observations]
+
+
+def failures(execution):
+    """What Python said of each cell that failed, by the number of the cell."""
+    return {failure.where.cell: failure.error for failure in execution.failures}

@@ -1,0 +1,427 @@
+"""The code of a notebook is found, called on fresh inputs, and what came back is told as it is."""
+
+import numpy as np
+import pytest
+
+from grader.authoring import Cell, case
+from grader.model import Outcome
+from grader.wire import Opaque
+from reference.week14 import attention, generation
+from tests.sandbox.conftest import asking, failures, seen
+
+pytestmark = pytest.mark.kernel
+
+CELLS = [
+    "import numpy as np, os, sys, time\nfrom math import sqrt as root",
+    "def by_name(x):\n    return 2 * x",
+    "def compute_qkv(alpha, beta):\n    return alpha + beta",
+    "def nearname(x):\n    return x + 1",
+    "def before_error(x):\n    return x + 2\n\n1 / 0",
+    "1 / 0\n\ndef after_error(x):\n    return x + 3",
+    "def overwritten(x):\n    return x + 4",
+    "overwritten = 3.5",
+    "twice = lambda x: 2 * x",
+    "class Adder:\n    def __init__(self, x):\n        self.x = x",
+    "N, D, LOG = 3, 4, []\n\ndef reads(x):\n    return [N, D, x]",
+    "def writes(x):\n    global N\n    N += x\n    LOG.append(x)\n    return N",
+    "def sizes(x):\n    return [N, D]",
+    "def fills(x):\n    x[0] = 99\n    return 1",
+    "def pops(x):\n    x.pop()\n    return D",
+    "def prints(x):\n    for _ in range(1000):\n        print('x' * 1000)\n"
+    "    print('x', file=sys.stderr)\n    return 1",
+    "def calls_helper(x):\n    y = 1\n    return helper(x)",
+    "def helper(x):\n\n    return x / 0",
+    "def no_arguments():\n    return 1",
+    "def exits(x):\n    raise SystemExit(4)",
+    "class Base(BaseException):\n    pass\n\ndef base(x):\n    raise Base('base')",
+    "def recurses(x):\n    return recurses(x)",
+    "def generates(x):\n    yield 1",
+    "def huge(x):\n    return np.broadcast_to(np.zeros(1), (10**6, 10**6))",
+    "def nested(x):\n    a = []\n    a.append(a)\n    return a",
+    "def large_integer(x):\n    return 10**400",
+    "def objects(x):\n    return np.array([np.zeros(2), 'a', None], dtype=object)",
+    "def nothing(x):\n    pass",
+    "def itself(x):\n    return itself",
+    "def unsendable(x):\n    raise ValueError('\\ud800 \\x1b[31m')",
+    "def draws(x):\n    return np.random.rand()",
+    "def asks(x):\n    return input('?')",
+    "def where(x):\n    return [os.getcwd(), os.environ['HOME']]",
+    "%%time\ndef timed(x):\n    return 5",
+]
+
+RETURNED = {
+    "by_name": (case(2), 4),
+    "before_error": (case(2), 4),
+    "after_error": (case(2), 5),
+    "overwritten": (case(2), 6),
+    "twice": (case(2), 4),
+    "root": (case(4), 2.0),
+    "Adder": (case(2), Opaque("Adder")),
+    "reads": (case(2, given={"N": 7}), [7, 4, 2]),
+    "writes": (case(5, given={"N": 7}), 12),
+    "sizes": (case(2), [3, 4]),
+    "prints": (case(2), 1),
+    "generates": (case(2), Opaque("generator")),
+    "nothing": (case(2), None),
+    "itself": (case(2), Opaque("function")),
+    "asks": (case(2), ""),
+    "where": (case(2), ["/content", "/root/home"]),
+    "timed": (case(2), 5),
+}
+RAISED = {
+    "calls_helper": ("ZeroDivisionError: division by zero", (18, 3)),
+    "no_arguments": (
+        "TypeError: no_arguments() takes 0 positional arguments but 1 was given",
+        None,
+    ),
+    "exits": ("SystemExit: 4", (20, 2)),
+    "base": ("Base: base", (21, 5)),
+    "recurses": ("RecursionError: maximum recursion depth exceeded", (22, 2)),
+    "huge": (
+        "the result could not be read: an array of 8000000000000 bytes is too large to be read",
+        None,
+    ),
+    "nested": ("the result could not be read: the result is nested too deeply to be read", None),
+    "large_integer": (
+        "the result could not be read: a number of more than 308 digits is too large to be read",
+        None,
+    ),
+    "unsendable": ("ValueError: ?  [31m", (30, 2)),
+}
+FOUND = {  # target: the student's name, first and last line, note
+    "by_name": ("by_name", (2, 1), 2, ""),
+    "before_error": ("before_error", (5, 1), 2, ""),
+    "after_error": ("after_error", (6, 3), 4, ""),
+    "overwritten": ("overwritten", (7, 1), 2, ""),
+    "twice": ("twice", (9, 1), 1, ""),
+    "Adder": ("Adder", (10, 1), 3, ""),
+    "reads": ("reads", (11, 3), 4, ""),
+    "timed": ("timed", (34, 2), 3, ""),
+    "qkv": ("compute_qkv", (3, 1), 2, "there is no qkv; compute_qkv was used in its place"),
+    "near_name": ("nearname", (4, 1), 2, "there is no near_name; nearname was used in its place"),
+}
+
+
+@pytest.fixture(scope="module")
+def observed(observe):
+    questions = [asking(name, given) for name, (given, _) in RETURNED.items()]
+    questions += [asking(name, case(2)) for name in RAISED]
+    questions += [
+        asking("qkv", case(1, 2), parameters=("alpha", "beta")),
+        asking("near_name", case(1)),
+        asking("fills", case(np.zeros(3))),
+        asking("pops", case(3, given={"D": [1, 2]}), call=pop_from),
+        asking("objects", case(1)),
+        asking("draws", case(1), case(2)),
+        asking("absent", case(1)),
+        asking("sizes", case(1), key="sizes again"),
+    ]
+    return observe(CELLS, *questions)
+
+
+def pop_from(pops, x):
+    return pops([1])
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_what_is_returned_arrives(observed, name):
+    (got,) = seen(observed[1][name])
+
+    assert got.outcome is Outcome.PASSED
+    assert got.value == RETURNED[name][1]
+    assert got.changed == ()
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_what_is_raised_is_told_with_its_place(observed, name):
+    (got,) = seen(observed[1][name])
+    error, place = RAISED[name]
+
+    assert got.outcome is Outcome.RAISED
+    assert got.error == error
+    assert (got.where and (got.where.cell, got.where.line)) == place
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_the_code_that_answers_is_found(observed, name):
+    found = observed[1][name].found
+
+    assert (
+        found.name,
+        (found.where.cell, found.where.line),
+        found.last_line,
+        found.note,
+    ) == FOUND[name]
+
+
+def test_a_target_that_nobody_wrote_is_missing(observed):
+    missing = observed[1]["absent"]
+
+    assert missing.found is None
+    assert missing.trials == {}
+    assert missing.error == ""
+
+
+def test_changed_arguments_are_named(observed):
+    assert seen(observed[1]["fills"])[0].changed == ("argument 1",)
+
+
+def test_names_of_the_notebook_are_as_they_were_after_each_call(observed):
+    assert seen(observed[1]["sizes again"])[0].value == [3, 4]
+    assert observed[1]["reads"].reads == ("D", "N")
+
+
+def test_an_array_of_objects_arrives_item_by_item(observed):
+    first, *rest = seen(observed[1]["objects"])[0].value
+
+    assert first.tolist() == [0, 0]
+    assert rest == ["a", None]
+
+
+def test_each_call_finds_the_same_unseeded_numbers(observed):
+    one, other = seen(observed[1]["draws"])
+
+    assert one.value == other.value
+
+
+HARMFUL = """import os, time
+
+def good(x):
+    return x
+
+def endless(x):
+    while x:
+        pass
+    return x
+
+def kills(x):
+    if x:
+        os._exit(1)
+    return x
+
+def deaf(x):
+    while True:
+        try:
+            time.sleep(100)
+        except KeyboardInterrupt:
+            pass"""
+SAID = {
+    "endless": [
+        ("passed", ""),
+        ("timed_out", "the call did not end in time"),
+        ("timed_out", "not tried: an earlier call did not end"),
+    ],
+    "kills": [
+        ("passed", ""),
+        ("raised", "the kernel died in this call"),
+        ("raised", "not tried: the kernel died in an earlier call"),
+    ],
+    "deaf": [
+        ("timed_out", "the call did not end in time"),
+        *[("timed_out", "not tried: an earlier call did not end")] * 2,
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def harmed(observe):
+    questions = [asking(name, case(0), case(1), case(0)) for name in SAID]
+    good = [asking("good", case(i), key=f"good {i}") for i in range(4)]
+    mixed = [
+        question for pair in zip(good, [*questions, good[3]], strict=True) for question in pair
+    ]
+    return observe([HARMFUL], *mixed, call_seconds=1)
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_harmful_call_is_told_as_what_it_did(harmed, name):
+    assert [(o.outcome.value, o.error) for o in seen(harmed[1][name])] == SAID[name]
+
+
+def test_a_harmful_call_costs_only_its_own_question(harmed):
+    assert [seen(harmed[1][f"good {i}"])[0].value for i in range(4)] == [0, 1, 2, 3]
+
+
+DOUBLE = "import numpy as np\n\ndef double(x):\n    return np.array(2) * x"
+BROKEN = {  # what a notebook breaks, and whether its function can still be asked
+    "names that hide builtins": ("print = open = len = str = type = dict = list = 3", True),
+    "the path and the finders": ("import sys\nsys.path.clear(); sys.meta_path.clear()", True),
+    "a closed stdout": ("import os, sys\nos.close(1); sys.stdout.close()", True),
+    "its folder": ("import os, shutil\nshutil.rmtree(os.getcwd())", True),
+    "the settings of numpy": ("np.set_printoptions(precision=1); np.seterr(all='raise')", True),
+    "a thread that stays": (
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(99,)).start()",
+        True,
+    ),
+    "a tracer": ("import sys\nsys.settrace(lambda *args: None)", True),
+    "np.array": ("np.array = lambda *args, **kwargs: 5", False),
+    "np.ndarray": ("np.ndarray = None", False),
+    "stdout": ("import sys\nsys.stdout = None", False),
+    "our modules": (
+        "import sys\nfor name in [n for n in sys.modules if 'grader' in n]: del sys.modules[name]",
+        False,
+    ),
+    "every module": ("import sys\nsys.modules.clear()", True),  # it is run again without
+    "len for everyone": ("import builtins\nbuiltins.len = lambda x: 0", True),  # so is this
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_notebook_that_breaks_python_is_right_or_our_error_never_wrong(
+    observe, name, monkeypatch
+):
+    monkeypatch.setattr("grader.sandbox.kernel.INTERRUPT_SECONDS", 1)
+    breaking, can_be_asked = BROKEN[name]
+
+    _, observed = observe([DOUBLE, breaking], asking("double", case(np.ones(2))), cell_seconds=1)
+    answer = observed["double"]
+
+    if can_be_asked:
+        assert [o.value.tolist() for o in seen(answer)] == [[2, 2]]
+    else:
+        assert answer.trials == {}
+        assert answer.error
+
+
+def test_after_a_reset_what_is_still_defined_is_asked(observe):
+    cells = ["def double(x):\n    return 2 * x", "%reset -f"]
+
+    _, observed = observe(cells, asking("double", case(21)))
+
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+# targets without a name -----------------------------------------------------------------
+
+LOOP = """total, seen = 0, []
+for x in all_x:
+    total = total + x
+    seen.append(x)"""
+
+
+def test_a_loop_is_run_again_on_fresh_inputs_and_nothing_of_it_stays(observe):
+    cells = ["all_x = [1, 2]", LOOP, "def now(x):\n    return [all_x, total, seen]"]
+    fresh = [case(given={"all_x": [10, 20, 30]}), case(given={"all_x": []})]
+
+    _, observed = observe(cells, asking(Cell("total", "seen"), *fresh), asking("now", case(1)))
+
+    loop = observed[str(Cell("total", "seen"))]
+    assert [o.value for o in seen(loop)] == [[60, [10, 20, 30]], [0, []]]
+    assert (loop.found.where.cell, loop.found.name) == (2, "total, seen")
+    assert seen(observed["now"])[0].value == [[1, 2], 3, [1, 2]]
+
+
+def test_the_attention_loop_of_a_notebook_is_run_again(observe):
+    cells = [
+        "import numpy as np\ndef weights(s):\n    e = np.exp(s)\n    return e / sum(e)",
+        "all_x_prime = []\nfor q in all_queries:\n"
+        "    w = weights(np.array([float((k.T @ q).item()) for k in all_keys]))\n"
+        "    all_x_prime.append(sum(a * v for a, v in zip(w, all_values)))\n"
+        "print(all_x_prime[0])",
+    ]
+    question = attention.QUESTION
+
+    _, observed = observe(cells, question)
+
+    for trial in question.trials:
+        cases, asked = trial.draw(1), observed["attention"].trials[trial.name]
+        for one, got in zip(cases, asked.observations, strict=True):
+            assert np.allclose(got.value, attention.attention(**one.given))
+
+
+MODEL = """import torch, torch.nn as nn, torch.nn.functional as F, numpy as np
+import data
+device = torch.device('cuda')
+corpus = data.Corpus('/content/x')
+ntokens = len(corpus.dictionary)
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.decode = nn.Embedding(ntokens, 8), nn.Linear(8, ntokens)
+    def forward(self, x, has_mask=True):
+        return F.log_softmax(self.decode(self.embed(x)), -1)
+model = Model().to(device)
+num_words, temperature = 100, 1.0
+g = torch.Generator().manual_seed(3)
+initial_state = g.get_state()"""
+START = """g.set_state(initial_state)
+input = torch.randint(ntokens, (1, 1), dtype=torch.long, generator=g).to(device)
+generated_text = ''
+"""
+LAST = "return F.log_softmax(self.decode(self.embed(x)), -1)"
+
+
+def loop(chosen, grown="torch.cat([input, torch.tensor([[int(w)]])], 0)"):
+    """A generation cell that takes the word `chosen` and goes on with the input `grown`."""
+    return (
+        f"{START}for i in range(num_words):\n{chosen}\n    input = {grown}\n"
+        "    word = corpus.dictionary.idx2word[int(w)]\n"
+        "    generated_text = generated_text + word + ' '\nprint(generated_text)"
+    )
+
+
+EXP = "    w = torch.multinomial(model(input, False)[-1].squeeze().div(temperature).exp(), 1)[0]"
+STYLES = {
+    "exp of log-softmax": [MODEL, loop(EXP)],
+    "softmax": [
+        MODEL,
+        loop("    w = torch.multinomial(torch.softmax(model(input)[-1, 0] / temperature, -1), 1)"),
+    ],
+    "Categorical": [
+        MODEL,
+        loop("    w = torch.distributions.Categorical(logits=model(input)[-1, 0]).sample()"),
+    ],
+    "numpy": [
+        MODEL,
+        loop(
+            "    p = model(input)[-1, 0].exp().detach().numpy().astype(float)\n"
+            "    w = np.random.choice(len(p), p=p / p.sum())"
+        ),
+    ],
+    "greedy": [MODEL, loop("    w = model(input)[-1].argmax(-1)")],
+    "another name for the corpus": [
+        MODEL.replace("corpus", "words"),
+        loop(EXP).replace("corpus", "words"),
+    ],
+    "batch first": [
+        MODEL,
+        loop(
+            "    w = model(input)[0, -1].argmax()",
+            "torch.cat([input, w.view(1, 1)], dim=1)",
+        ),
+    ],
+    "output and hidden": [
+        MODEL.replace(LAST, "return self.decode(self.embed(x)), None"),
+        loop("    output, hidden = model(input)\n    w = output[-1, 0].argmax()"),
+    ],
+    "one row a token": [
+        MODEL.replace(LAST, "return self.decode(self.embed(x)).view(-1, ntokens)"),
+        loop("    w = model(input)[-1].argmax()"),
+    ],
+    "the last 35 words": [MODEL, loop("    w = model(input[-35:])[-1, 0].argmax()")],
+    "two cells": [MODEL, START, loop(EXP).removeprefix(START)],
+    "a function": [
+        MODEL,
+        "def generate(model, n):\n    input, text = torch.zeros(1, 1).long(), ''\n"
+        "    for _ in range(n):\n        w = model(input)[-1, 0].argmax()\n"
+        "        input = torch.cat([input, w.view(1, 1)], 0)\n"
+        "        text += corpus.dictionary.idx2word[w] + ' '\n    return text\n\n"
+        "generated_text = generate(model, num_words)",
+    ],
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_generation_is_asked_with_the_notebooks_own_model(observe, data, style):
+    question = generation.QUESTION
+
+    execution, observed = observe(STYLES[style], question, data=data)
+
+    assert failures(execution) == {}
+    for trial in question.trials:
+        for one, got in zip(
+            trial.draw(1), observed["generation"].trials[trial.name].observations, strict=True
+        ):
+            assert got.error == ""
+            assert len(got.value["words"]) == 100
+            assert generation.turns(got.value) == generation.turns(generation.chain(*one.args))

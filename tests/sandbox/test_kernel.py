@@ -1,0 +1,305 @@
+"""A kernel survives what can be survived, costs its cell what cannot, and leaves nothing behind."""
+
+import asyncio
+import resource
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grader.authoring import case
+from grader.errors import SandboxError
+from grader.model import Limits, Outcome
+from grader.sandbox import kernel, notebook
+from tests.sandbox.conftest import asking, failures, seen
+
+pytestmark = pytest.mark.kernel
+
+DOUBLE = "def double(x):\n    return 2 * x"
+ASKED = asking("double", case(21))
+
+SURVIVED = {
+    "it never ends": ("while True: pass", "it did not end within 1 s"),
+    "it sleeps": ("import time\ntime.sleep(100)", "it did not end within 1 s"),
+    "it prints 100 MB": ("print('x' * 10**8)", "it printed more than 1 MB and was interrupted"),
+    "it prints for ever": (
+        "while True: print('x' * 10**6)",
+        "it printed more than 1 MB and was interrupted",
+    ),
+    "it writes to the descriptor for ever": (
+        "import os\nwhile True: os.write(1, b'x' * 65536)",
+        "it printed more than 1 MB and was interrupted",
+    ),
+    "its child prints for ever": (
+        "import subprocess\nsubprocess.run(['yes'])",
+        "it printed more than 1 MB and was interrupted",
+    ),
+    "exit()": ("exit()", None),
+    "quit()": ("quit()", None),
+    "sys.exit()": ("import sys\nsys.exit()", "SystemExit"),
+    "SystemExit": ("raise SystemExit(3)", "SystemExit: 3"),
+    "KeyboardInterrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "BaseException": ("raise BaseException('base')", "BaseException: base"),
+    "it prints what cannot be sent": ("print('\\ud800')", None),
+    "it prints a little": ("print('x' * 1000)", None),
+}
+
+
+@pytest.fixture(scope="module")
+def survived(observe):
+    cells = [source for source, _ in SURVIVED.values()]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    execution, observed = observe([*cells, DOUBLE], ASKED, cell_seconds=1, output_bytes=2**20)
+    return execution, observed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+
+@pytest.mark.parametrize("name", SURVIVED)
+def test_such_a_cell_costs_only_itself(survived, name):
+    number = list(SURVIVED).index(name) + 1
+
+    assert failures(survived[0]).get(number) == SURVIVED[name][1]
+
+
+def test_after_such_cells_the_later_ones_run_in_the_same_kernel(survived):
+    execution, observed, _ = survived
+
+    assert execution.outcome is Outcome.RAISED
+    assert execution.left_out == ()
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+def test_what_is_printed_in_excess_is_never_held_outside_the_kernel(survived):
+    kilobytes = survived[2] / (1024 if sys.platform == "darwin" else 1)
+
+    assert kilobytes < 100_000
+
+
+DEADLY = (
+    "import os\nos._exit(0)",
+    "import ctypes\nctypes.string_at(0)",
+    "import os\nos.abort()",
+    "import os\nos.kill(os.getpid(), 9)",
+)
+
+
+def test_a_notebook_is_run_again_without_the_cells_that_kill_its_kernel(observe):
+    execution, observed = observe([*DEADLY, DOUBLE], ASKED)
+
+    assert execution.outcome is Outcome.RAISED
+    assert execution.left_out == (1, 2, 3, 4)
+    assert set(failures(execution).values()) == {"the kernel died"}
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+def test_a_cell_that_swallows_the_interrupt_is_left_out_too(observe, monkeypatch):
+    monkeypatch.setattr(kernel, "INTERRUPT_SECONDS", 1)
+    deaf = """import time
+while True:
+    try:
+        time.sleep(100)
+    except KeyboardInterrupt:
+        pass"""
+
+    execution, observed = observe([deaf, DOUBLE], ASKED, cell_seconds=1)
+
+    assert execution.left_out == (1,)
+    assert failures(execution) == {1: "it did not end within 1 s, nor when interrupted"}
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+def test_a_cell_that_sends_more_at_once_than_can_be_read_is_left_out(observe, monkeypatch):
+    monkeypatch.setattr(kernel, "LOST_SECONDS", 1)
+    monkeypatch.setattr(kernel, "MESSAGE_BYTES", 2**20)
+    huge = "display({'text/plain': 'x' * 10**7}, raw=True)"
+
+    execution, observed = observe([huge, DOUBLE], ASKED)
+
+    assert failures(execution) == {1: "it sent more at once than can be read"}
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+def test_a_kernel_that_breaks_the_protocol_counts_as_dead(observe):
+    broken = "import json\njson.dumps = lambda *args, **kwargs: '{}'"
+
+    execution, observed = observe([broken, DOUBLE], ASKED)
+
+    assert execution.left_out == (1,)
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+def test_a_notebook_that_kills_every_kernel_is_our_error_and_no_zero(observe, monkeypatch):
+    monkeypatch.setattr(notebook, "MOST_LEFT_OUT", 1)
+
+    execution, observed = observe([DEADLY[0], DOUBLE, DEADLY[0]], ASKED)
+
+    assert execution.outcome is Outcome.ERROR
+    assert execution.error == "the kernel died again and again: cells 1, 3"
+    assert observed == {}
+
+
+def test_a_kernel_that_does_not_start_is_said_so(observe, monkeypatch):
+    monkeypatch.setattr(kernel, "START", "raise SystemExit('no kernel today')")
+
+    with pytest.raises(SandboxError, match="the kernel did not start: "):
+        observe([DOUBLE], ASKED)
+
+
+def test_a_kernel_without_our_half_is_never_used(observe, monkeypatch, tmp_path):
+    broken = tmp_path / "wire.py"
+    broken.write_text("raise ValueError('no such thing')")
+    monkeypatch.setattr(kernel, "INSIDE", (broken,))
+
+    with pytest.raises(SandboxError, match="could not be prepared: ValueError: no such thing"):
+        observe([DOUBLE], ASKED)
+
+
+def processes(word):
+    """The commands of the living processes whose command line has `word` in it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if word in command:
+            found.append(command)
+    return found
+
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="needs proc: there is no /proc here"
+)
+
+
+@needs_proc
+def test_kernels_their_children_and_their_folders_are_gone_afterwards(observe, home):
+    child = "import subprocess\nsubprocess.Popen(['sleep', '86413'])"
+    daemon = "subprocess.Popen(['sleep', '86413'], start_new_session=True)"
+    orphan = """import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp('sleep', ['sleep', '86413'])
+    os._exit(0)"""
+
+    execution, _ = observe([child, daemon, orphan, "while True: pass"], cell_seconds=0.5)
+
+    assert list(failures(execution)) == [4]
+    assert processes("sleep 86413") == []
+    assert processes(str(home)) == []
+    assert not list(home.glob("k*"))
+
+
+@needs_proc
+def test_a_cancelled_run_leaves_nothing_behind_either(observe, home):
+    async def cancelled():
+        task = asyncio.create_task(observe.later(["while True: pass"], ASKED))
+        deadline = time.monotonic() + 30
+        while not list(home.glob("k*/s-*")) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        assert processes(str(home))
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert asyncio.run(cancelled())
+    assert processes(str(home)) == []
+    assert not list(home.glob("k*"))
+
+
+def test_two_notebooks_at_once_do_not_see_each_other(observe):
+    look = """import os, tempfile, time
+open('mine.txt', 'w').close()
+open(os.path.join(tempfile.gettempdir(), 'mine.txt'), 'w').close()
+time.sleep(1)
+
+def around(x):
+    return [os.listdir('.'), [n for n in os.listdir(tempfile.gettempdir()) if 'mine' in n]]"""
+
+    async def both():
+        asked = asking("around", case(1))
+        first = look.replace("mine", "mine_1")
+        return await asyncio.gather(
+            observe.later([first], asked), observe.later([look.replace("mine", "mine_2")], asked)
+        )
+
+    one, two = [seen(observed["around"])[0].value for _, observed in asyncio.run(both())]
+
+    assert one == [["mine_1.txt"], ["mine_1.txt"]]
+    assert two == [["mine_2.txt"], ["mine_2.txt"]]
+
+
+LOOK_AROUND = """import gc, os, sys
+
+def imported(x):
+    found = []
+    for name in ('reference', 'reference.week14', 'grader', 'grader.model', 'fixtures', 'tests'):
+        try:
+            __import__(name)
+            found.append(name)
+        except ImportError:
+            pass
+    return found
+
+def ways(x):
+    said = [*sys.path, *os.environ.values(), *sys.argv, os.getcwd(), *sys.path_importer_cache]
+    for module in list(sys.modules.values()):
+        said.append(str(getattr(module, '__file__', '')))
+    try:
+        said.append(open('/proc/self/cmdline').read())
+    except OSError:
+        pass
+    return said
+
+def held(x):
+    wanted = 20413.0 + 0.5
+    everything = gc.get_objects()
+    return sum(type(o) is dict and wanted in [v for v in o.values() if type(v) is float]
+               or type(o) is list and wanted in [v for v in o if type(v) is float]
+               for o in everything)"""
+
+
+def test_nothing_in_a_kernel_leads_to_the_reference(observe):
+    def reference(x):
+        return 20413.5
+
+    questions = [asking(name, case(1)) for name in ("imported", "ways", "held")]
+    for question in questions:
+        object.__setattr__(question, "reference", reference)
+    checkout = str(Path(notebook.__file__).parents[2])
+
+    _, observed = observe([LOOK_AROUND], *questions)
+    imported, ways, held = [seen(observed[q.key])[0].value for q in questions]
+
+    assert imported == []
+    assert [way for way in ways if checkout in way and not way.startswith(sys.prefix)] == []
+    assert held == 0
+
+
+def test_a_kernel_sees_nothing_of_the_environment(observe, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "hush")
+    names = "import os\n\ndef names(x):\n    return sorted(os.environ)"
+
+    _, observed = observe([names], asking("names", case(1)))
+
+    there = seen(observed["names"])[0].value
+    assert "SECRET_TOKEN" not in there
+    assert "HOME" in there
+
+
+@needs_proc
+def test_a_closed_kernel_holds_no_descriptor(home):
+    async def one_after_another():
+        settings = {"seed": 1, "data": "", "training_steps": 0, "hidden": (), "output_bytes": 10}
+        counts = []
+        for _ in range(3):
+            async with kernel.kernel(home, settings, Limits()) as running:
+                await running.run("1 + 1", 10)
+            counts.append(len(list(Path("/proc/self/fd").iterdir())))
+        return counts
+
+    first, _, last = asyncio.run(one_after_another())
+
+    assert last <= first
