@@ -195,8 +195,10 @@ class Question:
 
     def run(self, program: Implementation, case: Case) -> Any:
         """What `program`, the reference or one like it, makes of a case."""
-        return program(**case.given) if isinstance(self.target, Cell) and case.given else program(
-            *case.args
+        return (
+            program(**case.given)
+            if isinstance(self.target, Cell) and case.given
+            else program(*case.args)
         )
 
     @property
@@ -264,5 +266,3 @@ class Assignment:
     def questions(self) -> list[Question | Written]:
         """Every question of every notebook, in the authored order."""
         return [question for nb in self.notebooks.values() for question in nb.questions]
-
-

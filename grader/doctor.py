@@ -105,8 +105,8 @@ def _kernel(settings: Settings) -> Finding:
 
     async def tried() -> str:
         with tempfile.TemporaryDirectory(prefix="grader-") as home:
-            plain = {"seed": 0, "data": "", "training_steps": 0, "hidden": []}
-            async with kernel.kernel(Path(home), plain, settings.as_limits()) as it:
+            limits = settings.as_limits()
+            async with kernel.kernel(Path(home), kernel.settings(0, "", limits), limits) as it:
                 ran = await it.run("assert 1 + 1 == 2", 20)
                 return ran.error if ran.how != "ok" else ""
 

@@ -78,7 +78,8 @@ class Execution:
     `outcome` is PASSED if every cell ran, RAISED if some cell failed, TIMED_OUT if the notebook's
     time ran out, ERROR if no kernel could run it.  `left_out` are cells that killed the kernel or
     never ended: the notebook was run again without them.  `adapted` says what Colab had and this
-    machine lacks, and what was put in its place.
+    machine lacks, and what was put in its place; `missing` are packages that nothing could stand
+    for.
     """
 
     outcome: Outcome
@@ -86,6 +87,7 @@ class Execution:
     left_out: tuple[int, ...] = ()
     adapted: tuple[str, ...] = ()
     error: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

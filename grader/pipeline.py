@@ -26,7 +26,7 @@ from grader.grade.gradebook import grades
 from grader.ingest import assignments, submissions, texts
 from grader.ingest.submissions import Intake
 from grader.judge.proof import Row, proof
-from grader.judge.questions import judge_question, judge_written, undecided
+from grader.judge.questions import doubted, judge_question, judge_written, undecided
 from grader.model import (
     FileNote,
     Gradebook,
@@ -358,7 +358,10 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
     judgements = [
         judge_written(question, written[question.key])
         if isinstance(question, Written)
-        else _judged(question, record.observed[question.key], the_plan.seed)
+        else doubted(
+            _judged(question, record.observed[question.key], the_plan.seed),
+            record.execution.missing,
+        )
         for question in questions
         if isinstance(question, Written) or question.key in record.observed
     ]

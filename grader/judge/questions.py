@@ -24,6 +24,17 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
         finding = Finding(said, where=observed.found.where)
         return _all(question, Outcome.BLOCKED, 0.0, finding, observed)
 
+    unasked = [
+        o
+        for asked in observed.trials.values()
+        for o in asked.observations
+        if o.outcome is Outcome.NEEDS_REVIEW
+    ]
+    if unasked:
+        said = f"It could not be put to the test, so a person has to look: {unasked[0].error}"
+        finding = Finding(said, where=observed.found.where)
+        return _all(question, Outcome.NEEDS_REVIEW, None, finding, observed)
+
     expected = expectations(question, seed)
     untouched = question.untouched
     if untouched is not None and explains(
@@ -56,6 +67,33 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
         main,
         tuple(sorted(flags)),
         observed.found,
+    )
+
+
+def doubted(judgement: Judgement, missing: Sequence[str]) -> Judgement:
+    """The judgement as it stands if the notebook imports packages that this machine lacks.
+
+    Points lost then may be our fault: a person has to look, and nothing is charged until then.
+    """
+    sure = (Outcome.PASSED, Outcome.BLANK, Outcome.MISSING)
+    if not missing or judgement.written or judgement.outcome in sure:
+        return judgement
+    names = ", ".join(missing)
+    why = Finding(
+        f"The notebook imports {names}, which this machine lacks: "
+        f"install it (pip install {' '.join(missing)}) and grade again."
+    )
+    verdicts = tuple(
+        v if v.outcome is Outcome.PASSED else replace(v, outcome=Outcome.NEEDS_REVIEW, earned=None)
+        for v in judgement.verdicts
+    )
+    return replace(
+        judgement,
+        outcome=Outcome.NEEDS_REVIEW,
+        earned=None,
+        verdicts=verdicts,
+        finding=why,
+        flags=tuple(sorted({*judgement.flags, "package_missing"})),
     )
 
 

@@ -12,6 +12,7 @@ import builtins
 import contextlib
 import hashlib
 import importlib.machinery
+import inspect
 import io
 import json
 import linecache
@@ -32,13 +33,13 @@ IN_NOTEBOOK = re.compile(r" \(<(?:run|handed in) \d+>, line \d+\)")  # of a Synt
 
 def boot(shell, settings):
     """Get the kernel ready for a notebook: names of cells, seeds, what Colab had."""
-    global SHELL, PUBLISH, NOTES  # noqa: PLW0603
+    global SHELL, PUBLISH, NOTES, MISSING
     SHELL, PUBLISH = shell, shell.display_pub.publish
     shell.compile.get_code_name = lambda raw, transformed, number: f"<run {number}>"
     _keep_first_lines(shell.input_transformers_cleanup)
     _bound_output(shell, settings["output_bytes"])
     seed(settings["seed"])
-    NOTES = install(shell, settings["data"], settings["training_steps"], settings["seed"])
+    NOTES, MISSING = install(shell, settings["data"], settings["training_steps"], settings["seed"])
     sys.meta_path.insert(0, _Hidden(settings["hidden"]))
 
 
@@ -110,8 +111,8 @@ def publish(message):
 
 
 def tell_notes():
-    """What was adapted for the notebook so far."""
-    publish({"notes": NOTES})
+    """What was adapted for the notebook so far, and what could not be."""
+    publish({"notes": NOTES, "missing": MISSING})
 
 
 # one question ----------------------------------------------------------------------------
@@ -155,7 +156,17 @@ def _driver(source):
 
 
 def _one_case(target, call, encoded, ns):
-    args, given = decode(encoded["args"]), decode(encoded["given"])
+    plain = decode(encoded["args"]), decode(encoded["given"])
+    own = _as_kept(target, *plain, ns)
+    result = _tried(target, call, *own, ns)
+    if result["outcome"] == "raised" and not _same_objects(own, plain):
+        # the notebook may have come to keep its names in another form than when the code ran
+        anew = _tried(target, call, decode(encoded["args"]), decode(encoded["given"]), ns)
+        return anew if anew["outcome"] == "passed" else result
+    return result
+
+
+def _tried(target, call, args, given, ns):
     names = [*(f"argument {i + 1}" for i in range(len(args))), *given]
     before = [_digest(value) for value in (*args, *given.values())]
     saved = dict(ns)
@@ -175,7 +186,10 @@ def _one_case(target, call, encoded, ns):
     except KeyboardInterrupt:
         return {"outcome": "interrupted"}
     except BaseException as error:  # SystemExit and the like are the student's failure too
-        return {"outcome": "raised", "error": _said(error), "where": _where(error)}
+        outcome = "raised"
+        if _is_of_the_call(error):
+            outcome = "blocked" if isinstance(error, LookupError) else "unasked"
+        return {"outcome": outcome, "error": _said(error), "where": _where(error)}
     else:
         after = [_digest(value) for value in (*args, *given.values())]
         changed = [n for n, was, now in zip(names, before, after, strict=True) if was != now]
@@ -186,6 +200,69 @@ def _one_case(target, call, encoded, ns):
     finally:
         ns.clear()
         ns.update(saved)
+
+
+def _is_of_the_call(error):
+    """Whether the assignment's own call raised it, not code that it called: then it is not the
+    student's failure.  By a LookupError a call says that something it needs was never made."""
+    trace, innermost = error.__traceback__, ""
+    while trace is not None:
+        innermost = trace.tb_frame.f_code.co_filename
+        trace = trace.tb_next
+    return innermost == "<call>"
+
+
+# as the notebook keeps it ---------------------------------------------------------------
+
+
+def _as_kept(target, args, given, ns):
+    """Arguments and given names in the form in which the notebook keeps its own values of these
+    names: `omega * x` is right where omega is a np.matrix, and wrong where it is an array."""
+    given = {name: _like(value, ns.get(name)) for name, value in given.items()}
+    if isinstance(target, _Rerun):
+        return args, given
+    try:
+        names = list(inspect.signature(target).parameters)
+    except (TypeError, ValueError):
+        return args, given
+    own = [ns.get(name) for name in names] + [None] * len(args)
+    kept = [_like(value, mine, shapes=False) for value, mine in zip(args, own, strict=False)]
+    return kept, given
+
+
+def _same_objects(one, other):
+    """Whether two (args, given) hold the very same values."""
+    first, second = ([*args, *given.values()] for args, given in (one, other))
+    return all(a is b for a, b in zip(first, second, strict=True))
+
+
+def _like(value, own, shapes=True):
+    """`value` as the notebook itself keeps it: a matrix, a tensor, flat, in single precision, where
+    its `own` value of that name is such.  The numbers stay as they are."""
+    torch = sys.modules.get("torch")
+    if isinstance(value, list) and isinstance(own, (list, tuple)) and len(own):
+        items = [_like(item, own[0], shapes) for item in value]
+        if isinstance(own, tuple):
+            return tuple(items)
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+    if not isinstance(value, np.ndarray):
+        return value
+    if torch is not None and isinstance(own, torch.Tensor):
+        value = torch.as_tensor(value)
+        if own.is_floating_point() and value.is_floating_point():
+            value = value.to(own.dtype)
+        return value.reshape(-1) if shapes and own.dim() == 1 and _is_column(value) else value
+    if isinstance(own, np.matrix):
+        return np.asmatrix(value)
+    if shapes and isinstance(own, np.ndarray) and own.ndim == 1 and _is_column(value):
+        value = value.reshape(-1)
+    if isinstance(own, np.ndarray) and own.dtype == np.float32 and value.dtype == np.float64:
+        value = value.astype(np.float32)
+    return value
+
+
+def _is_column(value):
+    return value.ndim == 2 and value.shape[1] == 1
 
 
 class _Silence(io.TextIOBase):
@@ -295,9 +372,21 @@ class _Rerun:
                 if name in self.assigns:
                     self.names.pop(name, None)
         self.names.update(given)
+        failure = None
         for statement in self.statements:
-            if not set(statement["writes"]) <= set(given):
+            asked = not set(self.assigns).isdisjoint(statement["writes"])
+            if not asked and not set(given).isdisjoint(statement["writes"]):
+                continue  # it would undo what is given
+            try:
                 _execute(statement, self.names)
+            except Exception as error:
+                # as in a notebook, what comes after goes on; an attempt that makes the names
+                # after all is the one that counts
+                failure = failure or error
+            else:
+                failure = None if asked else failure
+        if failure is not None:
+            raise failure
         for name in self.assigns:
             if name not in self.names:
                 raise NameError(f"name {name!r} is not defined")

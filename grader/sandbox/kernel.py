@@ -406,6 +406,17 @@ async def kernel(home: Path, settings: dict[str, Any], limits: Limits) -> AsyncI
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def settings(seed: int, data: str, limits: Limits) -> dict[str, Any]:
+    """What inside.py is told before the first cell."""
+    return {
+        "seed": seed,
+        "data": data,
+        "training_steps": limits.training_steps,
+        "output_bytes": limits.output_bytes,
+        "hidden": HIDDEN,
+    }
+
+
 def data_folder(home: Path, data: Sequence[Path]) -> str:
     """A copy below `home` of what the homework hands out, for kernels to read; "" if nothing."""
     if not data:

@@ -48,18 +48,13 @@ class _Run:
         self.submission, self.questions, self.home = submission, questions, home
         self.limits = limits
         self.seed = seed
-        self.settings = {
-            "seed": int(submission.sha256[:12], 16) ^ seed,
-            "data": data,
-            "training_steps": limits.training_steps,
-            "output_bytes": limits.output_bytes,
-            "hidden": kernel.HIDDEN,
-        }
+        self.settings = kernel.settings(int(submission.sha256[:12], 16) ^ seed, data, limits)
         self.statements = slices.statements(submission.cells)
         self.left_out: list[int] = []
         self.failures: dict[int, CellFailure] = {}
         self.late = False
-        self.adapted: list[str] = []
+        self.adapted: tuple[str, ...] = ()
+        self.missing: tuple[str, ...] = ()
         self.observed: dict[str, Observed] = {}
 
     async def result(self) -> tuple[Execution, dict[str, Observed]]:
@@ -81,7 +76,11 @@ class _Run:
         if self.late:
             outcome = Outcome.TIMED_OUT
         execution = Execution(
-            outcome, self._failures(), tuple(sorted(self.left_out)), tuple(self.adapted)
+            outcome,
+            self._failures(),
+            tuple(sorted(self.left_out)),
+            self.adapted,
+            missing=self.missing,
         )
         return execution, self.observed
 
@@ -119,7 +118,7 @@ class _Run:
             self.failures[number] = CellFailure(Place(number, ran.line), probe.plain(ran.error))
 
     async def _ask(self, running: Kernel, runs: Mapping[int, int]) -> None:
-        self.adapted = await self._adapted(running)
+        await self._read_notes(running)
         answers = probe.Answers(self.statements, runs)
         for key, (question, trials) in self.questions.items():
             if key in self.observed:
@@ -141,10 +140,13 @@ class _Run:
             if not running.alive:
                 return  # the others are asked of the notebook run anew
 
-    async def _adapted(self, running: Kernel) -> list[str]:
+    async def _read_notes(self, running: Kernel) -> None:
         try:
             messages = await running.ask("tell_notes", None, 1)
         except SandboxError:
-            return []  # the notebook broke what notes it; its questions will show if it matters
-        notes = messages[0].get("notes") if messages else None
-        return [probe.plain(n) for n in notes][:100] if isinstance(notes, list) else []
+            messages = []  # the notebook broke what notes it; its questions will show if it matters
+        told = messages[0] if messages else {}
+        self.adapted, self.missing = (
+            tuple(probe.plain(text) for text in part[:100]) if isinstance(part, list) else ()
+            for part in (told.get("notes"), told.get("missing"))
+        )

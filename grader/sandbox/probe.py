@@ -171,8 +171,9 @@ class Answers:
         if outcome == "interrupted":
             return NOT_ENDED
         if outcome != "passed":
+            ended = {"blocked": Outcome.BLOCKED, "unasked": Outcome.NEEDS_REVIEW}
             return Observation(
-                Outcome.RAISED,
+                ended.get(outcome, Outcome.RAISED) if isinstance(outcome, str) else Outcome.RAISED,
                 error=plain(message.get("error")) or "it failed",
                 where=self._place(message.get("where")),
             )

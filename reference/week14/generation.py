@@ -22,67 +22,90 @@ def chain(words):
 
 
 def with_our_predictions(loop, words):
-    names = loop.names
-    models = {
-        name: value
-        for name, value in names.items()
-        if isinstance(value, torch.nn.Module) and not name.startswith("_")  # noqa: F821
+    names = {k: v for k, v in loop.names.items() if not k.startswith("_")}
+    modules = {k: v for k, v in names.items() if isinstance(v, torch.nn.Module)}  # noqa: F821
+
+    def embeds(module):
+        inside = any(isinstance(m, torch.nn.Embedding) for m in module.modules())  # noqa: F821
+        return inside and not isinstance(module, torch.nn.Embedding)  # noqa: F821
+
+    # our answer depends on the words alone, so every language model may give it
+    models = {k: v for k, v in modules.items() if embeds(v)} or {
+        k: v for k, v in modules.items() if next(v.parameters(), None) is not None
     }
-    text = " ".join(statement["source"] for statement in loop.statements)
-    used = [name for name in models if f"{name}(" in text] or list(models)
-    if not used:
-        raise RuntimeError("the notebook made no model that could predict a word")
-    name = "model" if "model" in used else used[-1]
-    model = models[name]
+    if not models:
+        raise LookupError("the notebook made no model that could predict a word")
+    widths = {
+        m.out_features
+        for model in models.values()
+        for m in model.modules()
+        if isinstance(m, torch.nn.Linear)  # noqa: F821
+    }
 
-    def vocabulary(value):
-        for one in (value, getattr(value, "dictionary", None), getattr(value, "vocab", None)):
-            for attribute in ("idx2word", "itos", "index2word", "id2word"):
-                table = getattr(one, attribute, None)
-                if isinstance(table, (list, dict)) and len(table) > 10:
-                    return table
-        return None
+    def tables(value):
+        """Lists of words by their number, in a value or what it consists of."""
+        if isinstance(value, list) and len(value) in widths and isinstance(value[0], str):
+            yield dict(enumerate(value))
+        if isinstance(value, dict) and len(value) in widths:
+            key, item = next(iter(value.items()))
+            if isinstance(item, str) and isinstance(key, int):
+                yield value
+            if isinstance(key, str) and isinstance(item, int):
+                yield {number: word for word, number in value.items()}
 
-    tables = [vocabulary(value) for key, value in names.items() if not key.startswith("_")]
-    tables += [names[key] for key in ("idx2word", "itos", "id2word", "vocab") if key in names]
-    word_of = next((table for table in tables if isinstance(table, (list, dict))), None)
-    if word_of is None:
-        raise RuntimeError("the notebook has no list of words to look an index up in")
-    every = dict(enumerate(word_of)) if isinstance(word_of, list) else dict(word_of)
+    def parts(value, depth):
+        yield value
+        if depth and hasattr(value, "__dict__") and not isinstance(value, type):
+            for part in list(vars(value).values())[:100]:
+                yield from parts(part, depth - 1)
+
+    others = [v for v in names.values() if not isinstance(v, torch.nn.Module)]  # noqa: F821
+    found = (table for v in others for part in parts(v, 2) for table in tables(part))
+    every = next(found, None)
+    if every is None:
+        raise RuntimeError("no list of the notebook's words was found to look a number up in")
     number = {word: index for index, word in every.items()}
-    spare = [w for w in every.values() if isinstance(w, str) and w not in words and "<" not in w]
+    spare = [w for w in every.values() if w not in words and "<" not in w]
     own = [word if word in number else spare[i] for i, word in enumerate(words)]
     follows = {number[a]: number[b] for a, b in zip(own, own[1:] + own[:1], strict=True)}
-    real = model.forward
+    first_fed = []
 
-    def forward(x, *rest, **more):
-        try:
-            with torch.no_grad():  # noqa: F821
-                shown = real(x, *rest, **more)
-        except Exception:
-            shown = None
-        first = shown[0] if isinstance(shown, (tuple, list)) else shown
-        known = torch.is_tensor(first) and first.dim() >= 1  # noqa: F821
-        size = first.shape[-1] if known and first.shape[-1] >= len(every) else len(every)
-        nexts = [follows.get(int(i), number[own[0]]) for i in x.reshape(-1)]
-        answer = torch.full((len(nexts), size), -1e4)  # noqa: F821
-        answer[torch.arange(len(nexts)), torch.tensor(nexts)] = 0.0  # noqa: F821
-        answer = answer.reshape(*x.shape, size)
-        if known and first.shape != answer.shape:
-            if first.numel() != answer.numel():
-                answer = answer.reshape(-1, size)[-1:]
-            elif x.dim() == 2 and first.shape[:2] == x.shape[::-1]:
-                answer = answer.transpose(0, 1)
-            if first.numel() == answer.numel():
-                answer = answer.reshape(first.shape)
-        return (answer, *shown[1:]) if isinstance(shown, (tuple, list)) else answer
+    def answering(real):
+        def forward(x, *rest, **more):
+            first_fed.append(int(x.reshape(-1)[-1]))
+            try:
+                with torch.no_grad():  # noqa: F821
+                    shown = real(x, *rest, **more)
+            except Exception:
+                shown = None
+            first = shown[0] if isinstance(shown, (tuple, list)) else shown
+            known = torch.is_tensor(first) and first.dim() >= 1  # noqa: F821
+            size = first.shape[-1] if known and first.shape[-1] >= len(every) else len(every)
+            nexts = [follows.get(int(i), number[own[0]]) for i in x.reshape(-1)]
+            answer = torch.full((len(nexts), size), -1e4)  # noqa: F821
+            answer[torch.arange(len(nexts)), torch.tensor(nexts)] = 0.0  # noqa: F821
+            answer = answer.reshape(*x.shape, size)
+            if known and first.shape != answer.shape:
+                if first.numel() != answer.numel():
+                    answer = answer.reshape(-1, size)[-1:]
+                elif x.dim() == 2 and first.shape[:2] == x.shape[::-1]:
+                    answer = answer.transpose(0, 1)
+                if first.numel() == answer.numel():
+                    answer = answer.reshape(first.shape)
+            return (answer, *shown[1:]) if isinstance(shown, (tuple, list)) else answer
 
-    model.forward = forward
+        return forward
+
+    for model in models.values():
+        model.forward = answering(model.forward)
     try:
-        made = loop(**{name: model})
+        made = loop(**models)
     finally:
-        del model.forward
+        for model in models.values():
+            vars(model).pop("forward", None)
     said = made.split() if isinstance(made, str) else [str(word) for word in made]
+    if first_fed and said[:1] == [every.get(first_fed[0])] and len(said) > len(first_fed):
+        said = said[1:]  # the word that the text starts from, which no prediction chose
     label = dict(zip(own, words, strict=True))
     for word in own:  # the number in place of the word, which no other student's corpus shares
         label[str(number[word])] = label[f"tensor({number[word]})"] = "#" + label[word]
@@ -103,9 +126,10 @@ def words_in_turn(rng):
     yield case(["of", "a", "was", "to", "."])
 
 
-def missing_words(result):
-    """How many words the text has too few, or (negative) too many."""
-    return result["asked"] - len(result["words"])
+def length(result):
+    """How many words the text has; where it has as many as were asked for, as the reference."""
+    words = len(result["words"])
+    return ASKED if words == result["asked"] else words
 
 
 def different_words(result):
@@ -127,8 +151,9 @@ def untouched(words):
 
 
 def never_fed_back(words):
-    """The chosen word is never added to the input, so the model predicts after the same word again
-    and again. Feed it back: input = torch.cat([input, word_tensor], 0)."""
+    """The model predicts after the same word again and again: either the chosen word is never added
+    to the input, or not at its end, or you read the prediction of another position than the last.
+    Append it, input = torch.cat([input, word_tensor], 0), and use output[-1]."""
     return {"words": [words[0]] * ASKED, "asked": ASKED}
 
 
@@ -149,7 +174,7 @@ QUESTION = Question(
     call=with_our_predictions,
     untouched=untouched,
     checks=[
-        Check("the text has num_words words", one_word, points=2, view=missing_words),
+        Check("the text has num_words words", one_word, points=2, view=length),
         Check("each word is one that the model predicts", one_word, points=5, view=different_words),
         Check("the chosen word is fed back to the model", words_in_turn, points=5, view=turns),
     ],

@@ -36,16 +36,23 @@ def batch_first(d_model, x):
 
 
 def encode(PositionalEncoding, d_model, x):
-    layer = None
-    for more in ((), (0.0,), (0.0, 5000)):
-        try:
-            layer = PositionalEncoding(d_model, *more)
-            break
-        except TypeError as error:
-            failure = error
-    if layer is None:
-        raise failure
-    layer.eval()
+    import inspect
+
+    given = {}
+    for name, parameter in inspect.signature(PositionalEncoding).parameters.items():
+        said = name.lower()
+        needed = parameter.default is parameter.empty
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if "drop" in said or said == "p":
+            given[name] = 0.0
+        elif any(word in said for word in ("len", "max", "seq", "pos")):
+            given[name] = 5000
+        elif needed or any(word in said for word in ("model", "dim", "emb", "hid", "inp")):
+            given[name] = d_model
+    layer = PositionalEncoding(**given)
+    if hasattr(layer, "eval"):
+        layer.eval()
     with torch.no_grad():  # noqa: F821  (the sandbox has it)
         return layer(torch.from_numpy(np.array(x)))  # noqa: F821
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from grader.authoring import Cell, Check, Question, Tolerance, Written, case
 from grader.judge.diagnose import explains, misconception
 from grader.judge.expectations import expectations
-from grader.judge.questions import judge_question, judge_written, undecided
+from grader.judge.questions import doubted, judge_question, judge_written, undecided
 from grader.judge.verdicts import as_typed, ignores_its_input, readings
-from grader.model import Asked, Found, Observation, Observed, Outcome, Place
+from grader.model import Asked, Found, Judgement, Observation, Observed, Outcome, Place, Verdict
 from reference.week14 import attention, multihead, qkv, self_attention, softmax
 from reference.week14.generation import QUESTION as GENERATION
 
@@ -589,3 +589,47 @@ def test_a_tolerance_belongs_to_the_question():
 
     assert judge_question(loose, seen(lambda x: 2.2 * x, loose), SEED).earned == 5.0
     assert judge_question(DOUBLE, seen(lambda x: 2.2 * x), SEED).earned == 0.0
+
+
+# packages that this machine lacks -----------------------------------------------------------
+
+
+def judged(outcome, earned, written=False):
+    verdicts = (Verdict("a", Outcome.PASSED, 1.0, 1.0), Verdict("b", Outcome.RAISED, 0.0, 1.0))
+    return Judgement("q", "Q", outcome, earned, 2.0, verdicts, flags=("x",), written=written)
+
+
+def test_points_lost_in_a_notebook_with_a_missing_package_wait_for_a_person():
+    was = judged(Outcome.PARTIAL, 1.0)
+
+    now = doubted(was, ("scipy", "einops"))
+
+    assert (now.outcome, now.earned, now.flags) == (
+        Outcome.NEEDS_REVIEW,
+        None,
+        ("package_missing", "x"),
+    )
+    assert [(v.outcome, v.earned) for v in now.verdicts] == [
+        (Outcome.PASSED, 1.0),
+        (Outcome.NEEDS_REVIEW, None),
+    ]
+    assert "pip install scipy einops" in now.finding.advice
+
+
+@pytest.mark.parametrize(
+    "was",
+    [
+        judged(Outcome.PASSED, 2.0),
+        judged(Outcome.BLANK, 0.0),
+        judged(Outcome.MISSING, 0.0),
+        judged(Outcome.NEEDS_REVIEW, None, written=True),
+    ],
+    ids=["right", "blank", "missing", "text"],
+)
+def test_a_missing_package_changes_nothing_that_it_cannot_explain(was):
+    assert doubted(was, ("scipy",)) is was
+
+
+def test_without_a_missing_package_every_judgement_stands():
+    was = judged(Outcome.FAILED, 0.0)
+    assert doubted(was, ()) is was

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from grader.authoring import Cell, case
+from grader.judge.questions import judge_question
 from grader.model import Outcome
 from grader.wire import Opaque
 from reference.week14 import attention, generation
@@ -425,3 +426,55 @@ def test_generation_is_asked_with_the_notebooks_own_model(observe, data, style):
             assert got.error == ""
             assert len(got.value["words"]) == 100
             assert generation.turns(got.value) == generation.turns(generation.chain(*one.args))
+
+
+def test_an_attempt_that_failed_does_not_hide_the_one_that_worked(observe):
+    cells = [
+        "all_x, out = [1, 2], []",
+        "for x in all_x:\n    out.append(undefined + x)",
+        "for x in all_x:\n    out.append(10 * x)",
+    ]
+
+    _, observed = observe(cells, asking(Cell("out"), case(given={"all_x": [3]})))
+
+    assert [o.value for o in seen(observed[str(Cell("out"))])] == [[30]]
+
+
+def test_a_rerun_that_fails_says_why_and_where(observe):
+    cells = ["all_x, out = [1], []", "out = []\nfor x in all_x:\n    out.append(1 / (x - 3))"]
+
+    _, observed = observe(cells, asking(Cell("out"), case(given={"all_x": [3]})))
+
+    (seen_once,) = seen(observed[str(Cell("out"))])
+    assert (seen_once.outcome, seen_once.error) == (
+        Outcome.RAISED,
+        "ZeroDivisionError: division by zero",
+    )
+    assert (seen_once.where.cell, seen_once.where.line) == (2, 3)
+
+
+def test_generation_in_the_cell_of_the_training_is_asked_without_training_again(observe, data):
+    cells = [
+        "import torch\nimport data\ncorpus = data.Corpus('x')\nntokens = len(corpus.dictionary)\n"
+        "num_words = 100\nrounds = 0",
+        "model = torch.nn.Sequential(torch.nn.Embedding(ntokens, 4), torch.nn.Linear(4, ntokens))\n"
+        "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+        "for epoch in range(2):\n"
+        "    optimizer.zero_grad()\n"
+        "    loss = model(torch.zeros(1, 1, dtype=torch.long)).sum()\n"
+        "    loss.backward()\n"
+        "    optimizer.step()\n"
+        "input = torch.zeros(1, 1, dtype=torch.long)\n"
+        "generated_text = ''\n"
+        "for i in range(num_words):\n"
+        "    weights = model(input)[-1, 0].softmax(-1)\n"
+        "    index = torch.multinomial(weights, 1)\n"
+        "    input = torch.cat([input, index.view(1, 1)])\n"
+        "    word = corpus.dictionary.idx2word[index]\n"
+        "    generated_text = generated_text + word + ' '",
+    ]
+
+    _, observed = observe(cells, generation.QUESTION, data=data)
+
+    judged = judge_question(generation.QUESTION, observed["generation"], 1)
+    assert judged.earned == 12, judged

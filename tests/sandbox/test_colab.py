@@ -300,3 +300,39 @@ def test_training_within_its_steps_is_left_alone(observe):
 
     assert execution.outcome is Outcome.PASSED
     assert execution.adapted == ()
+
+
+# packages that are not here -------------------------------------------------------------
+
+IMPORTS = """import no_such_package, json
+from no_other_package.part import something as other
+import seaborn as sns, numpy as np
+from plotly.subplots import make_subplots"""
+SHOWN = """sns.set_theme(style='dark')
+axes = sns.heatmap(np.eye(2), annot=True)
+axes.set(title='x')
+for trace in make_subplots(rows=1).data:
+    pass
+with sns.axes_style('white') as style:
+    style['x'] = 1"""
+
+
+def test_a_package_that_is_not_here_costs_its_own_import_only(observe):
+    cells = [IMPORTS, SHOWN, "import json.nothing", "def four():\n    return np.eye(2).sum() * 2"]
+
+    execution, observed = observe(cells, asking("four", case()))
+
+    assert execution.missing == ("no_such_package", "no_other_package")
+    assert failures(execution) == {3: "ModuleNotFoundError: No module named 'json.nothing'"}
+    assert [o.value for o in seen(observed["four"])] == [4.0]
+    assert "the package 'seaborn' is not here: what it would have shown was left out" in (
+        execution.adapted
+    )
+
+
+def test_a_student_who_is_ready_for_a_missing_package_is_left_alone(observe):
+    cells = ["try:\n    import no_such_package\nexcept ImportError:\n    ready = 1\nassert ready"]
+
+    execution, _ = observe(cells)
+
+    assert (execution.outcome, execution.missing) == (Outcome.PASSED, ())
