@@ -119,15 +119,12 @@ class _Run:
 
     async def _ask(self, running: Kernel, runs: Mapping[int, int]) -> None:
         await self._read_notes(running)
-        answers = probe.Answers(self.statements, runs)
+        targets = [question.target for question, _ in self.questions.values()]
+        taken = {name for t in targets for name in (t.assigns if isinstance(t, Cell) else [str(t)])}
+        answers = probe.Answers(self.statements, runs, taken)
         for key, (question, trials) in self.questions.items():
             if key in self.observed:
                 continue
-            taken = {
-                str(other.target)
-                for other, _ in self.questions.values()
-                if not isinstance(other.target, Cell)
-            }
             request = probe.request(question, trials, self.statements, taken, self.seed)
             cases = sum(len(c) for c in trials.values())
             try:

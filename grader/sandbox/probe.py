@@ -63,10 +63,12 @@ def request(
 ) -> str:
     """What the kernel is asked about `question`, as JSON.
 
-    taken  names of the other targets of the notebook, which no renamed target can have
+    taken  names of the notebook's targets, which no renamed target can have
     """
     target = question.target
-    assigns = list(target.assigns) if isinstance(target, Cell) else []
+    assigns = (
+        list(slices.made_as(statements, target.assigns, taken)) if isinstance(target, Cell) else []
+    )
     return json.dumps(
         {
             "name": str(target),
@@ -115,11 +117,14 @@ def _shipped(statement: Statement) -> dict[str, Any]:
 class Answers:
     """Reads what a kernel sent back, believing nothing but its form.
 
-    runs  the cell (from 1) of each numbered run of the kernel
+    runs   the cell (from 1) of each numbered run of the kernel
+    taken  as in `request`
     """
 
-    def __init__(self, statements: Sequence[Statement], runs: Mapping[int, int]) -> None:
-        self.statements, self.runs = statements, runs
+    def __init__(
+        self, statements: Sequence[Statement], runs: Mapping[int, int], taken: Collection[str]
+    ) -> None:
+        self.statements, self.runs, self.taken = statements, runs, taken
 
     def observed(
         self,
@@ -218,17 +223,16 @@ class Answers:
         return self._found(question, {"name": str(question.target)})
 
     def _of_cell(self, target: Cell) -> Found | None:
-        makers = [
-            s
-            for s in slices.rerun(self.statements, (), target.assigns)
-            if s.writes & set(target.assigns)
-        ]
+        names = slices.made_as(self.statements, target.assigns, self.taken)
+        makers = [s for s in slices.rerun(self.statements, (), names) if s.writes & set(names)]
         if not makers:
             return None
         last = makers[-1]
         first = next(s for s in makers if s.cell == last.cell)
-        name = ", ".join(target.assigns)
-        return Found(name, Place(last.cell, first.line), last.last_line)
+        note = ""
+        if names != target.assigns:
+            note = f"there is no {target.assigns[0]}; {names[0]} was used in its place"
+        return Found(", ".join(names), Place(last.cell, first.line), last.last_line, note)
 
 
 def _holds(statement: Statement, line: int) -> bool:

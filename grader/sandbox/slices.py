@@ -613,6 +613,36 @@ def definitions(every: Sequence[Statement], name: str) -> list[Statement]:
     ]
 
 
+def made_as(
+    every: Sequence[Statement], asked: Sequence[str], taken: Collection[str]
+) -> tuple[str, ...]:
+    """The names under which a notebook makes the asked ones: these themselves; or, where nothing
+    makes a single asked name, the last name that a loop made and its cell printed.
+
+    taken  names that answer other questions
+    """
+    if len(asked) != 1 or any(set(asked) & s.writes for s in every):
+        return tuple(asked)
+    for statement in reversed(every):
+        call = statement.node.value if isinstance(statement.node, ast.Expr) else None
+        if not (isinstance(call, ast.Call) and _root(call.func) == "print"):
+            continue
+        looped = {
+            name
+            for s in every
+            if s.cell == statement.cell
+            and any(isinstance(node, (ast.For, ast.While)) for node in ast.walk(s.node))
+            for name in s.writes
+        }
+        shown = [
+            n.id for argument in call.args for n in ast.walk(argument) if isinstance(n, ast.Name)
+        ]
+        for name in shown:
+            if name in looped and name not in taken:
+                return (name,)
+    return tuple(asked)
+
+
 def renamed(
     every: Sequence[Statement], name: str, parameters: Sequence[str], taken: Collection[str]
 ) -> list[Statement]:

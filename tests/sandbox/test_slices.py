@@ -1054,3 +1054,29 @@ def test_any_text_is_read_without_an_error_and_keeps_its_lines(source):
 
     assert set(map(id, again)) <= set(map(id, every))
     assert slices.as_python(source).count("\n") == source.count("\n")
+
+
+# asked names under another name ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cells, names",
+    [
+        (["text = ''\nfor i in range(3):\n    text = text + 'a'\nprint(text)"], ("text",)),
+        (["with x:\n    while go():\n        words.append(1)\nprint(' '.join(words))"], ("words",)),
+        (["out = ''\nfor i in range(3):\n    out += 'a'\nprint(len(out), i)"], ("out",)),
+        (["for i in y:\n    out = i\nprint(other)"], ("asked",)),
+        (["for i in y:\n    taken.append(i)\nprint(taken)"], ("asked",)),
+        (["for i in y:\n    out = i", "print(out)"], ("asked",)),
+        (["asked = ''", "for i in y:\n    out = i\nprint(out)"], ("asked",)),
+    ],
+    ids=["text", "joined", "first of two", "not made", "taken", "another cell", "there"],
+)
+def test_a_result_under_another_name_is_what_its_loop_made_and_printed(cells, names):
+    every = slices.statements([NotebookCell("code", cell) for cell in cells])
+    assert slices.made_as(every, ("asked",), {"taken"}) == names
+
+
+def test_several_asked_names_are_never_looked_for_under_others():
+    every = slices.statements([NotebookCell("code", "for i in y:\n    out = i\nprint(out)")])
+    assert slices.made_as(every, ("a", "b"), ()) == ("a", "b")
