@@ -25,9 +25,13 @@ def need():
     return asked
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(need):
-    """A real headless Chromium that opens files and nothing else."""
+    """A real headless Chromium that opens files and nothing else.
+
+    For a module, not for the session: while Playwright is open its event loop runs, and no test
+    could run one of its own.
+    """
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:

@@ -20,6 +20,8 @@ import os
 import random
 import re
 import sys
+import threading
+import time
 import types
 import warnings
 
@@ -107,7 +109,14 @@ class _Hidden:
 
 
 def publish(message):
+    """Send a message, and wait until it has left: the next call may end this process at once."""
     PUBLISH({MIME: json.dumps(message)}, {})
+    thread = getattr(SHELL.kernel, "iopub_thread", None)
+    if thread is not None:
+        queued = threading.Event()
+        thread.schedule(queued.set)  # in order, so after the message
+        queued.wait(1)
+        time.sleep(0.002)  # for zmq's own thread, which tells nobody when it is done
 
 
 def tell_notes():
@@ -375,8 +384,9 @@ class _Rerun:
         failure = None
         for statement in self.statements:
             asked = not set(self.assigns).isdisjoint(statement["writes"])
-            if not asked and not set(given).isdisjoint(statement["writes"]):
-                continue  # it would undo what is given
+            undoes = not set(given).isdisjoint(statement["writes"])
+            if undoes and not asked:
+                continue
             try:
                 _execute(statement, self.names)
             except Exception as error:
@@ -385,6 +395,8 @@ class _Rerun:
                 failure = failure or error
             else:
                 failure = None if asked else failure
+            if undoes:
+                self.names.update(given)
         if failure is not None:
             raise failure
         for name in self.assigns:

@@ -35,18 +35,21 @@ def with_our_predictions(loop, words):
     }
     if not models:
         raise LookupError("the notebook made no model that could predict a word")
-    widths = {
-        m.out_features
+    sizes = {
+        getattr(m, attribute, None)
         for model in models.values()
         for m in model.modules()
-        if isinstance(m, torch.nn.Linear)  # noqa: F821
+        for attribute in ("out_features", "num_embeddings")
     }
 
     def tables(value):
-        """Lists of words by their number, in a value or what it consists of."""
-        if isinstance(value, list) and len(value) in widths and isinstance(value[0], str):
-            yield dict(enumerate(value))
-        if isinstance(value, dict) and len(value) in widths:
+        """Lists of words by their number."""
+        if not isinstance(value, (list, dict)) or len(value) < 10:
+            return
+        if isinstance(value, list):
+            if isinstance(value[0], str) and len(set(map(str, value))) == len(value):
+                yield dict(enumerate(value))
+        else:
             key, item = next(iter(value.items()))
             if isinstance(item, str) and isinstance(key, int):
                 yield value
@@ -60,8 +63,8 @@ def with_our_predictions(loop, words):
                 yield from parts(part, depth - 1)
 
     others = [v for v in names.values() if not isinstance(v, torch.nn.Module)]  # noqa: F821
-    found = (table for v in others for part in parts(v, 2) for table in tables(part))
-    every = next(found, None)
+    found = [table for v in others for part in parts(v, 2) for table in tables(part)]
+    every = next((table for table in found if len(table) in sizes), found[0] if found else None)
     if every is None:
         raise RuntimeError("no list of the notebook's words was found to look a number up in")
     number = {word: index for index, word in every.items()}
