@@ -46,19 +46,17 @@ def with_our_predictions(loop, words):
         """Lists of words by their number."""
         if not isinstance(value, (list, dict)) or len(value) < 10:
             return
-        if isinstance(value, list):
-            if isinstance(value[0], str) and len(set(map(str, value))) == len(value):
-                yield dict(enumerate(value))
-        else:
-            key, item = next(iter(value.items()))
-            if isinstance(item, str) and isinstance(key, int):
-                yield value
-            if isinstance(key, str) and isinstance(item, int):
-                yield {number: word for word, number in value.items()}
+        pairs = list(enumerate(value)) if isinstance(value, list) else list(value.items())
+        kinds = {(type(key), type(item)) for key, item in pairs}
+        if kinds == {(int, str)}:
+            yield dict(pairs)
+        if kinds == {(str, int)}:
+            yield {number: word for word, number in pairs}
 
     def parts(value, depth):
         yield value
-        if depth and hasattr(value, "__dict__") and not isinstance(value, type):
+        library = type(value).__module__ in ("builtins", "torch", "numpy")
+        if depth and hasattr(value, "__dict__") and not callable(value) and not library:
             for part in list(vars(value).values())[:100]:
                 yield from parts(part, depth - 1)
 
