@@ -6,8 +6,10 @@ interrupted.  What is heavy is imported by the command that needs it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 NO_SANDBOX = (
     "warning: no sandbox yet: student code runs with your rights; grade only a trusted class"
 )
+
+MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE)
 
 app = App(
     name="grader",
@@ -109,6 +113,11 @@ def run(
     )
     bar.close()
     code = int(needs_person(graded.gradebook.grades, graded.gradebook.files))
+    if not graded.gradebook.grades:
+        code = 1
+        for note in graded.gradebook.files:
+            if note.became == "ignored":
+                print(f"  {note.path}  not a submission: {note.reason}")
     _show_gradebook(common, graded.gradebook, settings.run.output, code, graded.seconds)
     return code
 
@@ -447,6 +456,9 @@ def _grade_of(gradebook: Gradebook, student: str) -> Any:
 
 def main() -> NoReturn:
     """Runs the command that was typed, and exits with its code."""
+    for name in ("SIGTERM", "SIGHUP"):  # whoever ends us ends the kernels too
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         code = app(exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -458,20 +470,30 @@ def main() -> NoReturn:
     except GraderError as error:
         code = _refused(str(error))
     except KeyboardInterrupt:
-        _stderr("interrupted: what was graded is kept; the same command goes on from there")
+        _stderr("interrupted: what was graded is kept; the same command, without --fresh, goes on")
         code = 130
     except BrokenPipeError:
         # whoever read the output has gone; Python must not try to flush it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        code = _bug(error)
+        code = _failed(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _refused(said: str) -> int:
     _stderr(f"error: {said}")
     return 2
+
+
+def _failed(error: Exception) -> int:
+    """The exit code of an error that no command expects: a full disk is not a bug of ours."""
+    if isinstance(error, ExceptionGroup):
+        return _failed(error.exceptions[0])
+    if isinstance(error, OSError) and error.errno in MACHINE:
+        where = f"{error.filename}: " if error.filename else ""
+        return _refused(f"{where}{error.strerror}: what was graded is kept; make room and go on")
+    return _bug(error)
 
 
 def _bug(error: Exception) -> int:

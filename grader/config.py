@@ -9,10 +9,11 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from grader.errors import UsageError
 from grader.model import Limits
@@ -29,6 +30,17 @@ class Course(_Table):
 
     assignment: str = "week14"
     deadline: str = ""  # ISO 8601 with its offset; the assignment's own if empty
+
+    @field_validator("deadline")
+    @classmethod
+    def _with_its_offset(cls, text: str) -> str:
+        try:
+            known = not text or datetime.fromisoformat(text).tzinfo is not None
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError("it is no time with an offset, as in 2024-12-10T23:59:59+08:00")
+        return text
 
 
 class Run(_Table):
@@ -133,7 +145,8 @@ def _problem(error: Any, file: Path, text: str, origin: Mapping[str, str]) -> st
         near = difflib.get_close_matches(key, known, 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f'{where}: unknown key "{key}"{place}\n  {hint}'.replace("'", '"')
-    said = error["msg"][0].lower() + error["msg"][1:]
+    said = error["msg"].removeprefix("Value error, ")
+    said = said[0].lower() + said[1:]
     return f"{where}: {key} = {error['input']!r}: {said}"
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from grader import __version__
 from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
-from grader.errors import SandboxError, StoreError, SubmissionError
+from grader.errors import SandboxError, StoreError, SubmissionError, UsageError
 from grader.grade.gradebook import grades
 from grader.ingest import assignments, submissions, texts
 from grader.ingest.submissions import Intake
@@ -201,6 +201,8 @@ def check(path: Path, settings: Settings, public: bool, told: Callable[[], None]
     told    called when the notebook is about to be run
     Raises UsageError or SubmissionError if the file cannot be taken in.
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name one notebook, or use grader run {path}")
     the_plan = plan(settings)
     intake = submissions.collect([path], the_plan.assignment)
     if not intake.submissions:
@@ -230,12 +232,14 @@ async def _observe_all(
     from grader.sandbox import kernel, notebook  # which bring in nbclient
 
     found: dict[tuple[str, str], Record | str] = {}
+    seconds: dict[str, float] = {}
     home = Path(tempfile.mkdtemp(prefix="grader-", dir=_short_folder()))
     turn = asyncio.Semaphore(workers)
     progress(0, len(todo))
 
     async def one(submission: Submission) -> None:
         async with turn:
+            started = time.monotonic()
             try:
                 execution, observed = await notebook.observe(
                     submission,
@@ -257,6 +261,7 @@ async def _observe_all(
                     found[_who(submission)] = record
                     if store is not None:
                         store.save(record)
+            seconds[submission.path] = round(time.monotonic() - started, 2)
             progress(len(found), len(todo))
 
     try:
@@ -266,6 +271,8 @@ async def _observe_all(
                 group.create_task(one(submission))
     finally:
         shutil.rmtree(home, ignore_errors=True)
+    if store is not None:
+        store.write("timings.json", (json.dumps(dict(sorted(seconds.items())), indent=1)).encode())
     return found
 
 
@@ -365,6 +372,11 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         for question in questions
         if isinstance(question, Written) or question.key in record.observed
     ]
+    code = [judgement for judgement in judgements if not judgement.written]
+    if code and all(judgement.outcome is Outcome.ERROR for judgement in code):
+        why = code[0].finding.advice if code[0].finding else "none of its questions could be asked"
+        path, notebook = record.submission.path, record.submission.notebook
+        return _ungraded(the_plan, notebook, Outcome.ERROR, why, path)
     return NotebookGrade(
         record.submission.notebook,
         Outcome.PASSED,

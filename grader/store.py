@@ -45,7 +45,8 @@ class Store:
         Raises StoreError if it cannot be written, or another run holds it.
         """
         try:
-            self.records_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.records_folder.mkdir(mode=0o700, exist_ok=True)
             (self.folder / "reports").mkdir(mode=0o700, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
@@ -136,9 +137,11 @@ class Store:
             ) from None
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.folder / 'run.json'} cannot be read: {error}") from None
-        if not isinstance(data, dict) or not isinstance(data.get("files"), list):
+        assignment = data.get("assignment") if isinstance(data, dict) else None
+        known = isinstance(assignment, dict) and isinstance(assignment.get("key"), str)
+        if not known or type(data.get("seed")) is not int:
             raise StoreError(f"{self.folder / 'run.json'} was not written by this program")
-        return data
+        return dict(data)
 
 
 def _name(student: str, notebook: str) -> str:

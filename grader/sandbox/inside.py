@@ -10,10 +10,12 @@ know to be right.
 import ast
 import builtins
 import contextlib
+import functools
 import hashlib
 import importlib.machinery
 import inspect
 import io
+import itertools
 import json
 import linecache
 import os
@@ -41,6 +43,7 @@ def boot(shell, settings):
     _keep_first_lines(shell.input_transformers_cleanup)
     _bound_output(shell, settings["output_bytes"])
     seed(settings["seed"])
+    _seed_new_generators(settings["seed"])
     NOTES, MISSING = install(shell, settings["data"], settings["training_steps"], settings["seed"])
     sys.meta_path.insert(0, _Hidden(settings["hidden"]))
 
@@ -51,6 +54,17 @@ def seed(number):
     np.random.seed(number % 2**32)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(number)
+
+
+def _seed_new_generators(number):
+    """A generator that a notebook makes without a seed is the same in every run, too."""
+    made, count = np.random.default_rng, itertools.count()
+
+    @functools.wraps(made)
+    def default_rng(seed=None):
+        return made([number, next(count)] if seed is None else seed)
+
+    np.random.default_rng = default_rng
 
 
 def _keep_first_lines(transformers):

@@ -146,7 +146,7 @@ class Answers:
             error = plain(head.get("error"))
             found = self._of_definition(question) if how == "blocked" else None
             return Observed(found, error=error if how == "blocked" else "")
-        if not how:
+        if not how and alive:
             raise SandboxError("the kernel did not answer")
         wanted = sum(len(cases) for cases in trials.values())
         results = [m for m in messages[1:] if type(m.get("case")) is int]
@@ -216,8 +216,19 @@ class Answers:
             defining[0] if defining else None,
         )
         if statement is None:
-            return Found(name, place, place.line, note) if place else None
+            # imported by a star, or made by other means than a statement of its own
+            place = place or self._mentioned(name)
+            return Found(name, place, place.line, note)
         return Found(name, Place(statement.cell, statement.line), statement.last_line, note)
+
+    def _mentioned(self, name: str) -> Place:
+        """Where the notebook first speaks of `name`; its beginning if it never does."""
+        for statement in self.statements:
+            lines = statement.source.split("\n")[statement.line - 1 : statement.last_line]
+            for line, text in enumerate(lines, statement.line):
+                if name in text:
+                    return Place(statement.cell, line)
+        return Place(1, 1)
 
     def _of_definition(self, question: Question) -> Found | None:
         return self._found(question, {"name": str(question.target)})

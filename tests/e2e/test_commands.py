@@ -441,3 +441,111 @@ def test_a_notebook_handed_in_as_something_else_is_never_a_silent_zero(command, 
     assert "R13940001 colab2" in ended.stdout
     (row,) = (tmp_path / "r" / "gradebook.csv").read_text("utf-8-sig").splitlines()[1:]
     assert row.startswith("R13940001,,30,,0,,needs_person,")
+
+
+def test_check_of_a_folder_is_wrong_use(command, folder):
+    ended = command("check", folder)
+
+    assert ended.returncode == 2
+    assert "is a folder: name one notebook" in ended.stderr
+
+
+def test_a_folder_without_any_notebook_ends_with_1_and_names_what_is_there(
+    command, folder, tmp_path
+):
+    (folder / "notes.txt").write_text("hello", encoding="utf-8")
+
+    ended = command("run", folder, "-o", tmp_path / "r")
+
+    assert ended.returncode == 1
+    assert "notes.txt" in ended.stdout
+
+
+@pytest.mark.kernel
+def test_a_function_that_no_statement_defines_is_judged_all_the_same(command, folder, tmp_path):
+    hand_in(
+        folder,
+        "import numpy as np\nfrom scipy.special import softmax",
+        "%%writefile mine.py\nimport numpy as np\n"
+        "def self_attention(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k):\n"
+        "    S = (beta_k + omega_k @ X).T @ (beta_q + omega_q @ X)\n"
+        "    A = np.exp(S)\n"
+        "    return (beta_v + omega_v @ X) @ (A / A.sum(axis=0))",
+        "from mine import *",
+    )
+
+    command("run", folder, "-o", tmp_path / "r")
+
+    rows = (tmp_path / "r" / "questions.csv").read_text("utf-8")
+    assert "colab1,softmax,passed,6,6" in rows
+    assert "colab1,self_attention,passed,10,10" in rows
+
+
+@pytest.mark.kernel
+def test_a_function_that_ends_the_kernel_comes_out_the_same_each_time(command, folder, tmp_path):
+    for number in range(4):
+        hand_in(
+            folder,
+            "def self_attention(X, *parameters):\n    import os\n    os._exit(3)",
+            name=f"R1394000{number}_week14_colab1_homework.ipynb",
+        )
+    for name in ("one", "two"):
+        assert command("run", folder, "-o", tmp_path / name).returncode == 0
+    one, two = ((tmp_path / n / "verdicts.csv").read_bytes() for n in ("one", "two"))
+    assert one == two
+    assert one.count(b",self_attention,it is right,raised,0,3,") == 4
+
+
+@pytest.mark.kernel
+def test_a_notebook_that_could_not_be_asked_at_all_has_no_points_and_no_total(
+    command, folder, tmp_path
+):
+    hand_in(
+        folder,
+        "import numpy as np\nnp.exp = np.asarray = np.ndarray = np.array = None",
+        "def multihead_scaled_self_attention(X, *parameters):\n    return X",
+        name="R13940001_week14_colab2_homework.ipynb",
+    )
+
+    ended = command("run", folder, "-o", tmp_path / "r")
+
+    assert ended.returncode == 1
+    (row,) = (tmp_path / "r" / "gradebook.csv").read_text("utf-8-sig").splitlines()[1:]
+    assert row.startswith("R13940001,,0,,0,,needs_person,")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_run_that_is_ended_ends_its_kernels_and_clears_its_folders(folder, tmp_path, name):
+    hand_in(folder, "import time; time.sleep(600)")
+    (tmp_path / "tmp").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "grader", "run", str(folder), "-o", str(tmp_path / "r")],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": tempfile.mkdtemp(prefix="e", dir="/tmp")},
+    ) as running:
+        time.sleep(3)
+        kernels = subprocess.run(
+            ["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=False
+        ).stdout.split()
+        running.send_signal(getattr(signal, name))
+        running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert kernels
+    assert not any(Path(f"/proc/{pid}").exists() for pid in kernels)
+    assert not (tmp_path / "r" / ".holder").exists()
+
+
+def test_a_full_disk_is_told_in_a_line(command, sample_class):
+    results, _ = sample_class
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "grader", "report", "-o", str(results)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
