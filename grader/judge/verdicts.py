@@ -131,6 +131,9 @@ def as_typed(question: Question, case: Case) -> str:
     if isinstance(question.target, Cell) and case.given:
         small = [f"{name} = {_argument(v)}" for name, v in case.given.items() if isinstance(v, int)]
         return f"{', '.join(question.target.assigns)}, made anew with {', '.join(small)}"
+    if isinstance(question.target, Cell):
+        asked = ", ".join(_argument(value) for value in case.args)
+        return f"{', '.join(question.target.assigns)}, made anew for {asked}"
     shown_args = [_argument(value) for value in case.args[:MOST_ARGUMENTS]]
     more = ["…"] if len(case.args) > MOST_ARGUMENTS else []
     return f"{question.target}({', '.join(shown_args + more)})"

@@ -109,7 +109,7 @@ def with_our_predictions(loop, words):
         said = said[1:]  # the word that the text starts from, which no prediction chose
     label = dict(zip(own, words, strict=True))
     for word in own:  # the number in place of the word, which no other student's corpus shares
-        label[str(number[word])] = label[f"tensor({number[word]})"] = "#" + label[word]
+        label[str(number[word])] = label[f"tensor({number[word]})"] = "number of " + label[word]
     asked = names.get("num_words", 100)
     return {
         "words": [label.get(word, word)[:40] for word in said[:1000]],
@@ -139,7 +139,7 @@ def different_words(result):
 
 def turns(result):
     """Which word comes after which, each pair once."""
-    words = [word.removeprefix("#") for word in result["words"]]
+    words = [word.removeprefix("number of ") for word in result["words"]]
     return sorted({f"{a} -> {b}" for a, b in pairwise(words)})
 
 
@@ -162,7 +162,7 @@ def index_in_place_of_word(words):
     """Your text holds the number of each word. Look the word up before you add it:
     word = corpus.dictionary.idx2word[word_idx]."""
     text = chain(words)
-    return text | {"words": [f"#{word}" for word in text["words"]]}
+    return text | {"words": [f"number of {word}" for word in text["words"]]}
 
 
 # The question -----------------------------------------------------------------------
