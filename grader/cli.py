@@ -15,7 +15,7 @@ import tempfile
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -116,8 +116,8 @@ def run(
     if not graded.gradebook.grades:
         code = 1
         for note in graded.gradebook.files:
-            if note.became == "ignored":
-                print(f"  {note.path}  not a submission: {note.reason}")
+            if note.became == "ignored" and not common.as_json:
+                _stdout(f"  {note.path}  not a submission: {note.reason}")
     _show_gradebook(common, graded.gradebook, settings.run.output, code, graded.seconds)
     return code
 
@@ -263,9 +263,18 @@ def doctor(*, common: Common = COMMON) -> int:
 # what is printed ------------------------------------------------------------------------------
 
 
+def _stdout(text: str) -> None:
+    _put(sys.stdout, text)
+
+
 def _stderr(text: str) -> None:
-    encoding = sys.stderr.encoding or "ascii"
-    print(text.encode(encoding, "replace").decode(encoding), file=sys.stderr, flush=True)
+    _put(sys.stderr, text)
+
+
+def _put(stream: TextIO, text: str) -> None:
+    """A line, with what the stream's encoding cannot print replaced."""
+    encoding = stream.encoding or "ascii"
+    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
 
 def _console() -> Console:
@@ -371,7 +380,7 @@ def _show_gradebook(
     took = f", in {seconds:.0f} s" if seconds is not None else ""
     arrow = "→" if _can_print("→") else "->"
     page = folder / "reports" / "index.html"
-    print(f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {page}")
+    _stdout(f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {page}")
 
 
 def _can_print(text: str) -> bool:

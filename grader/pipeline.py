@@ -25,6 +25,7 @@ from grader.errors import SandboxError, StoreError, SubmissionError, UsageError
 from grader.grade.gradebook import grades
 from grader.ingest import assignments, submissions, texts
 from grader.ingest.submissions import Intake
+from grader.judge.expectations import expectations
 from grader.judge.proof import Row, proof
 from grader.judge.questions import doubted, judge_question, judge_written, undecided
 from grader.model import (
@@ -78,7 +79,8 @@ class Plan:
         for question in self.assignment.notebooks[notebook].questions:
             if isinstance(question, Question):
                 checks = [c for c in question.checks if c.published or not public]
-                trials = {t: t.draw(self.seed) for t in map(question.trial, checks)}
+                drawn = expectations(question, self.seed).cases  # once for the class
+                trials = {t: drawn[t.name] for t in map(question.trial, checks)}
                 if trials:
                     asked[question.key] = (question, trials)
         return asked
@@ -90,7 +92,6 @@ class Graded:
 
     gradebook: Gradebook
     seconds: float
-    graded: int  # notebooks run in this run; the others were already there
 
 
 def plan(settings: Settings, seed: int | None = None) -> Plan:
@@ -140,7 +141,7 @@ def run(
         records |= {who: r for who, r in observed.items() if isinstance(r, Record)}
         gradebook = _gradebook(the_plan, intake.files, records, problems)
         _write(store, gradebook)
-    return Graded(gradebook, time.monotonic() - started, len(todo))
+    return Graded(gradebook, time.monotonic() - started)
 
 
 def judge(folder: Path, settings: Settings) -> Gradebook:

@@ -189,7 +189,7 @@ class Kernel:
 
     def _place(self, cell: Any) -> int:
         cells = self.client.nb.cells
-        cells[:] = [*cells, cell]
+        cells.append(cell)
         return len(cells) - 1
 
     async def run(self, source: str, seconds: float) -> Ran:

@@ -459,6 +459,8 @@ def test_a_folder_without_any_notebook_ends_with_1_and_names_what_is_there(
 
     assert ended.returncode == 1
     assert "notes.txt" in ended.stdout
+    as_json = command("run", folder, "-o", tmp_path / "r", "--json")
+    assert json.loads(as_json.stdout)["exit_code"] == 1
 
 
 @pytest.mark.kernel
