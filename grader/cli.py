@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from grader.model import Gradebook
     from grader.pipeline import Plan
 
-NO_SANDBOX = (
-    "warning: no sandbox yet: student code runs with your rights; grade only a trusted class"
-)
-
 MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE)
 
 app = App(
@@ -74,7 +70,48 @@ class Common:
             _stderr(text)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Running:
+    """Options of the commands that run notebooks."""
+
+    assignment: Annotated[
+        str | None,
+        Parameter(help="Its key under reference/, or the folder of its package [default: week14]."),
+    ] = None
+    kernel: Annotated[
+        str | None, Parameter(help="auto, pipe (forks of a warm process) or cold [default: auto].")
+    ] = None
+    unsafe_no_sandbox: Annotated[
+        bool, Parameter(negative=(), help="Run where there is no sandbox, with all your rights.")
+    ] = False
+    cell_seconds: Annotated[float | None, Parameter(help="For each cell.")] = None
+    notebook_seconds: Annotated[float | None, Parameter(help="For a whole notebook.")] = None
+    call_seconds: Annotated[float | None, Parameter(help="For each call of a function.")] = None
+    memory_bytes: Annotated[int | None, Parameter(help="For a notebook's processes.")] = None
+    disk_bytes: Annotated[int | None, Parameter(help="For the files that it writes.")] = None
+    processes: Annotated[int | None, Parameter(help="At once, threads among them.")] = None
+    output_bytes: Annotated[int | None, Parameter(help="Printed by one cell.")] = None
+    training_steps: Annotated[
+        int | None, Parameter(help="Until a training loop is ended; 0: never.")
+    ] = None
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        limits = (
+            "cell_seconds notebook_seconds call_seconds memory_bytes disk_bytes processes "
+            "output_bytes training_steps"
+        )
+        return {
+            "course__assignment": self.assignment,
+            "run__kernel": self.kernel,
+            "run__unsafe_no_sandbox": self.unsafe_no_sandbox or None,
+            **{f"limits__{name}": getattr(self, name) for name in limits.split()},
+        }
+
+
 COMMON = Common()
+RUNNING = Running()
 
 
 @app.command
@@ -92,6 +129,10 @@ def run(
     fresh: Annotated[
         bool, Parameter(negative=(), help="Grade all anew, also what has not changed.")
     ] = False,
+    referee: Annotated[
+        int | None, Parameter(help="Run so many notebooks in cold kernels too, and compare.")
+    ] = None,
+    running: Running = RUNNING,
     common: Common = COMMON,
 ) -> int:
     """Grade notebooks into a results folder: gradebook, verdicts and a page for each student."""
@@ -99,7 +140,13 @@ def run(
         raise UsageError(
             "nothing to grade: name a folder or a notebook, as in\n  grader run submissions/"
         )
-    settings = common.settings(run__output=output, run__workers=workers, run__seed=seed)
+    settings = common.settings(
+        run__output=output,
+        run__workers=workers,
+        run__seed=seed,
+        run__referee=referee,
+        **running.flags,
+    )
     from grader import pipeline
     from grader.grade.gradebook import needs_person
 
@@ -109,10 +156,17 @@ def run(
         settings,
         fresh=fresh,
         told=lambda intake, plan: _tell_intake(common, paths, intake, plan, settings),
+        warned=lambda notice: _warn((notice,)),
         progress=bar,
     )
     bar.close()
     code = int(needs_person(graded.gradebook.grades, graded.gradebook.files))
+    if graded.differences is not None:
+        for line in graded.differences:
+            _stderr(f"referee: {line}")
+        if not graded.differences:
+            common.say("referee: no difference between pipe and cold kernels")
+        code = max(code, int(bool(graded.differences)))
     if not graded.gradebook.grades:
         code = 1
         for note in graded.gradebook.files:
@@ -131,16 +185,17 @@ def check(
         bool, Parameter(negative=(), help="Ask the handout's published cases only.")
     ] = False,
     seed: Annotated[int | None, Parameter(help="Of the fresh inputs.")] = None,
+    running: Running = RUNNING,
     common: Common = COMMON,
 ) -> int:
     """Show one notebook in full detail; nothing is written."""
-    settings = common.settings(run__seed=seed)
+    settings = common.settings(run__seed=seed, **running.flags)
     from grader import pipeline
     from grader.model import Outcome
     from grader.report import terminal
 
     try:
-        grade = pipeline.check(notebook, settings, public, lambda: common.say(NO_SANDBOX))
+        grade = pipeline.check(notebook, settings, public, _warn)
     except SubmissionError as error:
         _stderr(f"error: {error}")
         return 1
@@ -165,10 +220,13 @@ def judge(
     results: Annotated[Path, Parameter(help="A results folder.")],
     /,
     *,
+    assignment: Annotated[
+        str | None, Parameter(help="The folder of its package, if not under reference/.")
+    ] = None,
     common: Common = COMMON,
 ) -> int:
     """Judge stored observations again, after points, advice or tolerance changed; runs no code."""
-    settings = common.settings(run__output=results)
+    settings = common.settings(run__output=results, course__assignment=assignment)
     from grader import pipeline
     from grader.grade.gradebook import needs_person
 
@@ -277,6 +335,12 @@ def _put(stream: TextIO, text: str) -> None:
     print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
 
+def _warn(notices: tuple[str, ...]) -> None:
+    """What has to be known of the sandbox, also by whoever wants to hear little."""
+    for i, notice in enumerate(notices):
+        _stderr(f"warning: {notice}" if not i else f"  {notice}")
+
+
 def _console() -> Console:
     from rich.console import Console
 
@@ -337,7 +401,7 @@ class _Bar:
 def _tell_intake(
     common: Common, paths: list[Path], intake: Intake, plan: Plan, settings: Settings
 ) -> None:
-    common.say(NO_SANDBOX)
+    _warn(plan.notices)
     files = intake.files
     became = [note.became for note in files]
     notebooks = sum(1 for note in files if note.notebook)

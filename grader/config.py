@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -49,6 +49,9 @@ class Run(_Table):
     output: Path = Path("results")
     seed: int | None = Field(None, ge=0, lt=2**63)
     workers: int | None = Field(None, ge=1, le=1024)
+    kernel: Literal["auto", "pipe", "cold"] = "auto"
+    referee: int = Field(0, ge=0)  # notebooks to be run in both kinds of kernel
+    unsafe_no_sandbox: bool = False
 
 
 class LimitsTable(_Table):
@@ -57,6 +60,9 @@ class LimitsTable(_Table):
     cell_seconds: float = Field(DEFAULTS.cell_seconds, gt=0)
     notebook_seconds: float = Field(DEFAULTS.notebook_seconds, gt=0)
     call_seconds: float = Field(DEFAULTS.call_seconds, gt=0)
+    memory_bytes: int = Field(DEFAULTS.memory_bytes, ge=2**26)
+    disk_bytes: int = Field(DEFAULTS.disk_bytes, ge=2**20)
+    processes: int = Field(DEFAULTS.processes, ge=4)
     output_bytes: int = Field(DEFAULTS.output_bytes, gt=0)
     training_steps: int = Field(DEFAULTS.training_steps, ge=0)
 

@@ -7,7 +7,6 @@ import importlib.util
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -16,6 +15,9 @@ from pathlib import Path
 from grader.config import Settings
 from grader.errors import GraderError
 from grader.ingest import assignments
+from grader.sandbox import ladder
+from grader.sandbox.ground import Ground, choose, exposed
+from grader.sandbox.ladder import Rung
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,9 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield _torch()
     yield from _packages()
     yield _assignment(settings)
-    yield _kernel(settings)
-    yield Finding(
-        "walls",
-        "warn",
-        "rung C: no sandbox round the kernels yet",
-        "grade only notebooks of a class that you trust",
-    )
+    rung = ladder.rung()
+    yield _kernel(settings, rung)
+    yield from _walls(rung, settings)
     yield _disk(settings.run.output)
 
 
@@ -100,23 +98,50 @@ def _assignment(settings: Settings) -> Finding:
     return Finding("assignment", "ok", f"{assignment.key}, digest {digest[:12]}{corpus}")
 
 
-def _kernel(settings: Settings) -> Finding:
-    from grader.sandbox import kernel
+def _kernel(settings: Settings, rung: Rung) -> Finding:
+    from grader.sandbox import notebook
 
-    async def tried() -> str:
-        with tempfile.TemporaryDirectory(prefix="grader-") as home:
-            limits = settings.as_limits()
-            async with kernel.kernel(Path(home), kernel.settings(0, "", limits), limits) as it:
-                ran = await it.run("assert 1 + 1 == 2", 20)
-                return ran.error if ran.how != "ok" else ""
+    async def tried(ground: Ground) -> str:
+        limits = settings.as_limits()
+        async with (
+            notebook.sandbox(ground, [], [], limits) as kernels,
+            kernels.kernel(0) as it,
+        ):
+            ran = await it.run("assert 1 + 1 == 2", 20)
+            return ran.error if ran.how != "ok" else ""
 
     try:
-        error = asyncio.run(tried())
+        ground = choose(settings.run.kernel, unsafe=True)
+        error = asyncio.run(tried(ground))
     except (GraderError, OSError) as failure:
         error = str(failure)
     if error:
         return Finding("kernel", "fail", error, "pip install --force-reinstall ipykernel")
-    return Finding("kernel", "ok", "cold: a process of its own for each notebook")
+    if ground.why_cold:
+        return Finding("kernel", "warn", f"cold: {ground.why_cold}", "run the grader on Linux")
+    kinds = {"pipe": "a fork of a warm process", "cold": "a process of its own"}
+    return Finding("kernel", "ok", f"{ground.kernel}: {kinds[ground.kernel]} for each notebook")
+
+
+RUNGS = {
+    "A": ("ok", "rung A: student code reaches nothing"),
+    "B": ("warn", "rung B: some walls are missing"),
+    "C": ("fail", "rung C: no sandbox; nothing is run without --unsafe-no-sandbox"),
+}
+
+
+def _walls(rung: Rung, settings: Settings) -> Iterator[Finding]:
+    state, said = RUNGS[rung.letter]
+    if rung.open:
+        said += "; student code can still " + "; ".join(threat.text for threat in rung.open)
+    mends = [wall.mend for wall in rung.missing if wall.mend]
+    yield Finding("walls", state, said, mends[0] if mends and state != "ok" else "")
+    for wall in rung.walls:
+        state = "ok" if wall.stands else "warn"
+        yield Finding(wall.name, state, wall.seen, "" if wall.stands else wall.mend)
+    here = [Path.cwd(), settings.run.output.absolute()]
+    for said in exposed(rung, here):
+        yield Finding("walls", "fail", said)
 
 
 def _disk(output: Path) -> Finding:

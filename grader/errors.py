@@ -5,6 +5,7 @@
   + AssignmentError     the assignment package is wrong: fix it under reference/
   + SubmissionError     one file cannot be taken in; it needs a person, the others go on
   + SandboxError        a kernel could not be started or reached: ours, no student pays for it
+    + PipeError         pipe kernels cannot be started at all; cold ones may do
   + StoreError          the run folder cannot be read or written
 """
 
@@ -27,6 +28,10 @@ class SubmissionError(GraderError):
 
 class SandboxError(GraderError):
     """The kernel failed for reasons of ours; it says nothing about the student's work."""
+
+
+class PipeError(SandboxError):
+    """The process from which kernels are forked does not start; no notebook was run."""
 
 
 class StoreError(GraderError):

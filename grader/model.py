@@ -303,12 +303,16 @@ class Gradebook:
     rung: str
     grades: tuple[Grade, ...]
     files: tuple[FileNote, ...]
+    notices: tuple[str, ...] = ()  # what whoever reads the results has to know of the sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one notebook may use.  Exceeding any of them costs that cell or call, not the run.
 
+    memory_bytes    beyond what it starts with, all its processes together
+    disk_bytes      of all the files that it writes
+    processes       threads among them
     training_steps  backward passes after which a training loop is ended (0: never): the corpus
                     here is small, so what goes on for longer would go on for hours
     """
@@ -316,5 +320,8 @@ class Limits:
     cell_seconds: float = 60.0
     notebook_seconds: float = 300.0
     call_seconds: float = 10.0
+    memory_bytes: int = 2 * 2**30
+    disk_bytes: int = 512 * 2**20
+    processes: int = 64
     output_bytes: int = 20 * 2**20
     training_steps: int = 2000

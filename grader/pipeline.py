@@ -8,8 +8,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +19,7 @@ from typing import Any
 from grader import __version__
 from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
-from grader.errors import SandboxError, StoreError, SubmissionError, UsageError
+from grader.errors import PipeError, SandboxError, StoreError, SubmissionError, UsageError
 from grader.grade.gradebook import grades
 from grader.ingest import assignments, submissions, texts
 from grader.ingest.submissions import Intake
@@ -39,9 +37,8 @@ from grader.model import (
     Record,
     Submission,
 )
+from grader.sandbox.ground import Ground, choose
 from grader.store import Store
-
-KERNEL, RUNG = "cold", "C"  # no walls stand round the kernels yet
 
 Progress = Callable[[int, int], None]  # how many notebooks of how many are done
 
@@ -54,6 +51,9 @@ class Plan:
     digest: str
     seed: int
     limits: Limits
+    kernel: str = ""  # of the runs that are to be, or that were
+    rung: str = ""
+    notices: tuple[str, ...] = ()
 
     def key(self, submission: Submission) -> str:
         """Tells whether a stored record is of just this notebook, asked in just this way."""
@@ -65,10 +65,15 @@ class Plan:
             __version__,
             str(self.seed),
             repr(self.limits),
-            KERNEL,
-            RUNG,
+            self.kernel,
+            self.rung,
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def on(self, ground: Ground) -> Plan:
+        """The same plan, carried out there."""
+        letter, notices = ground.rung.letter, ground.notices
+        return dataclasses.replace(self, kernel=ground.kernel, rung=letter, notices=notices)
 
     def questions(
         self, notebook: str, public: bool = False
@@ -92,6 +97,7 @@ class Graded:
 
     gradebook: Gradebook
     seconds: float
+    differences: tuple[str, ...] | None = None  # what the referee found; None if nobody asked it
 
 
 def plan(settings: Settings, seed: int | None = None) -> Plan:
@@ -113,6 +119,7 @@ def run(
     *,
     fresh: bool = False,
     told: Callable[[Intake, Plan], None],
+    warned: Callable[[str], None],
     progress: Progress,
 ) -> Graded:
     """Grade what lies at `paths` into the run folder.
@@ -120,28 +127,57 @@ def run(
     Raises UsageError, AssignmentError or StoreError before any notebook is run.
     """
     started = time.monotonic()
-    the_plan = plan(settings)
-    intake = submissions.collect(paths, the_plan.assignment)
+    bare = plan(settings)
+    intake = submissions.collect(paths, bare.assignment)
+    ground = ground_of(settings)
     store = Store(settings.run.output)
     with store.held():
         if fresh:
             store.forget()
-        told(intake, the_plan)
-        todo, records = [], {}
-        for submission in intake.submissions:
-            stored = store.load(submission.student, submission.notebook)
-            if stored is not None and stored.key == the_plan.key(submission):
-                # the file may lie elsewhere now, and be named otherwise
-                records[_who(submission)] = dataclasses.replace(stored, submission=submission)
-            else:
-                todo.append(submission)
-        workers = settings.run.workers or _cores()
-        observed = asyncio.run(_observe_all(todo, the_plan, workers, store, progress))
-        problems = {who: said for who, said in observed.items() if isinstance(said, str)}
-        records |= {who: r for who, r in observed.items() if isinstance(r, Record)}
+        told(intake, bare.on(ground))
+        try:
+            found = _graded_on(ground, intake, settings, bare, store, progress)
+        except PipeError as error:
+            if settings.run.kernel != "auto":
+                raise
+            ground = ground.cold(str(error))
+            warned(ground.notices[-1])
+            found = _graded_on(ground, intake, settings, bare, store, progress)
+        the_plan = bare.on(ground)
+        problems = {who: said for who, said in found.items() if isinstance(said, str)}
+        records = {who: r for who, r in found.items() if isinstance(r, Record)}
         gradebook = _gradebook(the_plan, intake.files, records, problems)
         _write(store, gradebook)
-    return Graded(gradebook, time.monotonic() - started)
+        differences = _refereed(ground, intake, settings, the_plan, records)
+    return Graded(gradebook, time.monotonic() - started, differences)
+
+
+def ground_of(settings: Settings) -> Ground:
+    """Where student code is to run.  Raises UsageError if that would be in no sandbox at all."""
+    return choose(settings.run.kernel, unsafe=settings.run.unsafe_no_sandbox)
+
+
+def _graded_on(
+    ground: Ground,
+    intake: Intake,
+    settings: Settings,
+    bare: Plan,
+    store: Store,
+    progress: Progress,
+) -> dict[tuple[str, str], Record | str]:
+    """The record of each submission, as stored or made now; or why there is none."""
+    the_plan = bare.on(ground)
+    todo, found = [], {}
+    for submission in intake.submissions:
+        stored = store.load(submission.student, submission.notebook)
+        if stored is not None and stored.key == the_plan.key(submission):
+            # the file may lie elsewhere now, and be named otherwise
+            found[_who(submission)] = dataclasses.replace(stored, submission=submission)
+        else:
+            todo.append(submission)
+    workers = settings.run.workers or _workers(the_plan.limits)
+    made = asyncio.run(_observe_all(todo, the_plan, ground, workers, store, progress))
+    return {**found, **made}
 
 
 def judge(folder: Path, settings: Settings) -> Gradebook:
@@ -164,8 +200,17 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
     """
     store = Store(folder)
     said = store.manifest()
-    course = settings.course.model_copy(update={"assignment": said["assignment"]["key"]})
+    key, named = said["assignment"]["key"], settings.course.assignment
+    assignment = named if Path(named).name == key else key
+    course = settings.course.model_copy(update={"assignment": assignment})
     the_plan = plan(settings.model_copy(update={"course": course}), seed=said["seed"])
+    notices = said.get("notices")
+    the_plan = dataclasses.replace(
+        the_plan,
+        kernel=str(said.get("kernel")),
+        rung=str(said.get("rung")),
+        notices=tuple(map(str, notices)) if isinstance(notices, list) else (),
+    )
     notes = store.notes()
     records: dict[tuple[str, str], Record] = {}
     problems: dict[tuple[str, str], str] = {}
@@ -195,24 +240,39 @@ def validate(settings: Settings) -> list[Row]:
     return list(proof(the_plan.assignment, the_plan.seed))
 
 
-def check(path: Path, settings: Settings, public: bool, told: Callable[[], None]) -> NotebookGrade:
+def check(
+    path: Path, settings: Settings, public: bool, told: Callable[[tuple[str, ...]], None]
+) -> NotebookGrade:
     """One notebook in full; nothing is written.
 
     public  ask the published cases only, as a student may before handing in
-    told    called when the notebook is about to be run
+    told    called with the notices of the sandbox when the notebook is about to be run
     Raises UsageError or SubmissionError if the file cannot be taken in.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder: name one notebook, or use grader run {path}")
-    the_plan = plan(settings)
-    intake = submissions.collect([path], the_plan.assignment)
+    bare = plan(settings)
+    intake = submissions.collect([path], bare.assignment)
     if not intake.submissions:
         raise SubmissionError(f"{path}: {intake.files[0].reason}")
     (submission,) = intake.submissions
-    told()
-    observed = asyncio.run(
-        _observe_all([submission], the_plan, 1, None, lambda done, of: None, public)
-    )
+    ground = ground_of(settings)
+    told(ground.notices)
+
+    def observed_on(ground: Ground) -> dict[tuple[str, str], Record | str]:
+        the_plan = bare.on(ground)
+        silent: Progress = lambda done, of: None  # noqa: E731
+        return asyncio.run(_observe_all([submission], the_plan, ground, 1, None, silent, public))
+
+    try:
+        observed = observed_on(ground)
+    except PipeError as error:
+        if settings.run.kernel != "auto":
+            raise
+        ground = ground.cold(str(error))
+        told(ground.notices[-1:])
+        observed = observed_on(ground)
+    the_plan = bare.on(ground)
     record = observed[_who(submission)]
     if isinstance(record, str):
         return _ungraded(the_plan, submission.notebook, Outcome.ERROR, record, submission.path)
@@ -222,6 +282,7 @@ def check(path: Path, settings: Settings, public: bool, told: Callable[[], None]
 async def _observe_all(
     todo: Sequence[Submission],
     the_plan: Plan,
+    ground: Ground,
     workers: int,
     store: Store | None,
     progress: Progress,
@@ -230,11 +291,10 @@ async def _observe_all(
     """The record of each submission, stored as it comes; or why there is none, in one line."""
     if not todo:
         return {}
-    from grader.sandbox import kernel, notebook  # which bring in nbclient
+    from grader.sandbox import notebook  # which brings in nbclient
 
     found: dict[tuple[str, str], Record | str] = {}
     seconds: dict[str, float] = {}
-    home = Path(tempfile.mkdtemp(prefix="grader-", dir=_short_folder()))
     turn = asyncio.Semaphore(workers)
     progress(0, len(todo))
 
@@ -242,13 +302,9 @@ async def _observe_all(
         async with turn:
             started = time.monotonic()
             try:
+                questions = the_plan.questions(submission.notebook, public)
                 execution, observed = await notebook.observe(
-                    submission,
-                    the_plan.questions(submission.notebook, public),
-                    home,
-                    data,
-                    the_plan.seed,
-                    the_plan.limits,
+                    submission, questions, kernels, the_plan.seed
                 )
             except SandboxError as error:
                 found[_who(submission)] = str(error)
@@ -265,26 +321,54 @@ async def _observe_all(
             seconds[submission.path] = round(time.monotonic() - started, 2)
             progress(len(found), len(todo))
 
-    try:
-        data = kernel.data_folder(home, the_plan.assignment.data)
-        async with asyncio.TaskGroup() as group:
-            for submission in todo:
-                group.create_task(one(submission))
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    data, limits = the_plan.assignment.data, the_plan.limits
+    async with (
+        notebook.sandbox(ground, todo, data, limits) as kernels,
+        asyncio.TaskGroup() as group,
+    ):
+        for submission in todo:
+            group.create_task(one(submission))
     if store is not None:
         store.write("timings.json", (json.dumps(dict(sorted(seconds.items())), indent=1)).encode())
     return found
 
 
-def _cores() -> int:
-    # what this process may use, where the system tells
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _workers(limits: Limits) -> int:
+    """As many notebooks at once as there are cores, if there is memory for them."""
+    import psutil
+
+    most = psutil.virtual_memory().available // (limits.memory_bytes + 2**28)
+    return max(1, min(cores(), most))
 
 
-def _short_folder() -> str | None:
-    # the path of a unix socket has at most 107 bytes
-    return None if len(tempfile.gettempdir()) < 50 else "/tmp"
+def cores() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _refereed(
+    ground: Ground,
+    intake: Intake,
+    settings: Settings,
+    the_plan: Plan,
+    records: Mapping[tuple[str, str], Record],
+) -> tuple[str, ...] | None:
+    """How notebooks come out otherwise in a cold kernel, a line each; None if nobody wants to know.
+
+    Taken evenly from all that were graded, each run once more in a kernel of both kinds.
+    """
+    many = settings.run.referee
+    if not many:
+        return None
+    from grader.sandbox.referee import differences
+
+    known = [s for s in intake.submissions if _who(s) in records]
+    chosen = known[:: max(1, len(known) // many)][:many]
+    asked = {key: the_plan.questions(key) for key in the_plan.assignment.notebooks}
+    assignment, seed, limits = the_plan.assignment, the_plan.seed, the_plan.limits
+    return asyncio.run(differences(ground, chosen, asked, assignment.data, seed, limits))
 
 
 def _bug(error: Exception, store: Store | None) -> str:
@@ -351,10 +435,11 @@ def _gradebook(
         the_plan.assignment.title,
         the_plan.digest,
         the_plan.seed,
-        KERNEL,
-        RUNG,
+        the_plan.kernel,
+        the_plan.rung,
         grades(graded, tuple(the_plan.assignment.notebooks), absent),
         tuple(notes),
+        the_plan.notices,
     )
 
 
@@ -434,6 +519,7 @@ def manifest(gradebook: Gradebook) -> dict[str, Any]:
         "assignment": {"key": gradebook.assignment, "digest": gradebook.digest},
         "kernel": gradebook.kernel,
         "rung": gradebook.rung,
+        **({"notices": list(gradebook.notices)} if gradebook.notices else {}),
         "counts": {
             "students": len(gradebook.grades),
             "notebooks": sum(1 for note in gradebook.files if note.notebook),

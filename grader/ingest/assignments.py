@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import importlib
 import pkgutil
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,12 +22,13 @@ from grader.errors import AssignmentError
 _HOME = "reference"
 
 
-def load(key: str) -> Assignment:
-    """The ASSIGNMENT of the package reference.<key>.
+def load(name: str) -> Assignment:
+    """The ASSIGNMENT of the package reference.<name>, or of the folder `name`, a package anywhere.
 
     Raises AssignmentError if there is no such package, if it cannot be imported, or if it does not
-    define an Assignment with this key.
+    define an Assignment with its folder's name as key.
     """
+    key = _bring_in(Path(name)) if _is_outside(name) else name
     known = available()
     if key not in known:
         listed = f"there is: {', '.join(known)}" if known else "there is none"
@@ -57,14 +59,11 @@ def load(key: str) -> Assignment:
 
 def available() -> list[str]:
     """The keys of the assignments that there are, sorted; none of them is imported."""
-    try:
-        home = importlib.import_module(_HOME)
-    except ModuleNotFoundError as error:
-        if error.name != _HOME:
-            raise AssignmentError(_blame(error, Path(_HOME))) from error
+    home = _reference()
+    if not list(home.__path__):
         raise AssignmentError(
             f"there is no package {_HOME}; run in the folder that holds {_HOME}/, or install it"
-        ) from None
+        )
     return sorted(found.name for found in pkgutil.iter_modules(home.__path__) if found.ispkg)
 
 
@@ -97,6 +96,44 @@ def _files(top: Path, name: str) -> Iterator[tuple[str, Path]]:
         hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
         if path.is_file() and not hidden and path.suffix != ".pyc":
             yield f"{name}/{inside.as_posix()}", path
+
+
+def _is_outside(name: str) -> bool:
+    """Whether it is the path of a folder, and no key."""
+    if not name or not Path(name).is_dir():
+        return False
+    known = {found.name for found in pkgutil.iter_modules(_reference().__path__)}
+    return Path(name).name != name or name not in known
+
+
+def _bring_in(folder: Path) -> str:
+    """Make the package in `folder` known as reference.<its name>; returns its name, the key."""
+    top = folder.resolve()
+    if not (top / "__init__.py").is_file():
+        raise AssignmentError(f"{folder} is no assignment package: it has no __init__.py")
+    if not top.name.isidentifier():
+        raise AssignmentError(
+            f"{folder}: {top.name!r} cannot be imported: give it a name like week15"
+        )
+    home = _reference()
+    known = sys.modules.get(f"{_HOME}.{top.name}")
+    if known is not None and _folder(known) != top:
+        raise AssignmentError(f"{folder}: {_folder(known)} has the same name: rename one of them")
+    if str(top.parent) not in home.__path__:
+        home.__path__.insert(0, str(top.parent))
+    return top.name
+
+
+def _reference() -> ModuleType:
+    """The package of assignments; an empty one where the project has none."""
+    try:
+        return importlib.import_module(_HOME)
+    except ModuleNotFoundError as error:
+        if error.name != _HOME:
+            raise AssignmentError(_blame(error, Path(_HOME))) from error
+    sys.modules[_HOME] = empty = ModuleType(_HOME)
+    empty.__path__ = []
+    return empty
 
 
 def _package(key: str) -> ModuleType:

@@ -16,6 +16,7 @@ import importlib.machinery
 import io
 import os
 import re
+import signal
 import sys
 import types
 
@@ -205,7 +206,7 @@ class _Imports(ast.NodeTransformer):
 
 
 def _packages(shell, note, missing):
-    global package_missing  # noqa: PLW0603  (guarded imports call it by this module's name)
+    global package_missing
 
     def package_missing():
         """Notes the package that could not be imported; a module within one is an error."""
@@ -241,7 +242,8 @@ class _Paths:
             return path  # a file descriptor or an open file
         if not isinstance(asked, str) or not asked or "\0" in asked:
             return path
-        if DRIVE.match(asked):
+        drive = DRIVE.match(asked)
+        if drive:
             local = os.path.join(self.work, *asked.strip("/").split("/")[1:])
         elif os.path.isabs(asked) and asked.startswith(self.work):
             return path
@@ -250,7 +252,7 @@ class _Paths:
         if self.exists(local):
             return local if local != asked else path
         if writing:
-            if local != asked and not self.exists(os.path.dirname(local)):
+            if drive and not self.exists(os.path.dirname(local)):
                 os.makedirs(os.path.dirname(local), exist_ok=True)  # as on the mounted drive
             return local
         handed_out = self.longest_suffix(asked)
@@ -337,6 +339,15 @@ def _asking(shell, note):
         note("exit() was not carried out")
 
     shell.ask_exit = stay
+    kill, own = os.kill, os.getpid()
+
+    @functools.wraps(kill)
+    def kill_or_restart(pid, number, /):
+        if pid == own == os.getpid() and number == signal.SIGKILL:
+            os._exit(137)  # how notebooks restart Colab; a first process cannot kill itself
+        return kill(pid, number)
+
+    os.kill = kill_or_restart
 
 
 def _shell_lines(shell, note):
@@ -402,7 +413,8 @@ class _AfterTorch(importlib.abc.MetaPathFinder):
         if name != "torch" or self.busy:
             return None
         self.busy = True
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        others = (f.find_spec(name, path) for f in sys.meta_path if f is not self)
+        spec = next((found for found in others if found is not None), None)
         if spec is None or spec.loader is None:
             return None
         execute = spec.loader.exec_module
@@ -505,6 +517,7 @@ def _torch(paths, training_steps, note, torch):
     def nothing():
         return lambda *_, **__: None  # a new one each: torch tells its functions apart by them
 
+    torch.set_num_threads = nothing()  # a kernel has one; its forks would hang with more
     torch.mps.manual_seed = nothing()
     for name in "synchronize empty_cache set_device reset_peak_memory_stats".split():
         setattr(torch.cuda, name, nothing())

@@ -37,7 +37,7 @@ IN_NOTEBOOK = re.compile(r" \(<(?:run|handed in) \d+>, line \d+\)")  # of a Synt
 
 def boot(shell, settings):
     """Get the kernel ready for a notebook: names of cells, seeds, what Colab had."""
-    global SHELL, PUBLISH, NOTES, MISSING
+    global SHELL, PUBLISH, NOTES, MISSING, LOADED
     SHELL, PUBLISH = shell, shell.display_pub.publish
     shell.compile.get_code_name = lambda raw, transformed, number: f"<run {number}>"
     _keep_first_lines(shell.input_transformers_cleanup)
@@ -46,6 +46,7 @@ def boot(shell, settings):
     _seed_new_generators(settings["seed"])
     NOTES, MISSING = install(shell, settings["data"], settings["training_steps"], settings["seed"])
     sys.meta_path.insert(0, _Hidden(settings["hidden"]))
+    LOADED = dict(sys.modules)
 
 
 def seed(number):
@@ -98,6 +99,7 @@ def _bound_output(shell, most):
             return write(self, text)
         if left:
             write(self, text[:left])
+            self.flush()
             left = 0
         return len(text)
 
@@ -144,6 +146,8 @@ def tell_notes():
 def answer(request):
     """Publish how the target is found, then one result for each case of each trial."""
     request = json.loads(request)
+    if len(sys.modules) < len(LOADED):  # a notebook that empties it is still asked
+        sys.modules.update({n: m for n, m in LOADED.items() if n not in sys.modules})
     ns = SHELL.user_ns
     target, found = _target(request, ns)
     publish({"found": found, "reads": sorted(_reads(target, ns)) if callable(target) else []})

@@ -1,7 +1,6 @@
-"""A kernel: started in a folder of its own, given cells, asked, killed.
+"""A kernel: given cells, asked, forked, killed.  Driven by nbclient, whatever kind it is of.
 
-The only user of nbclient and jupyter_client.  An unmodified kernel protocol over ipc sockets in a
-private folder; time limits and output limits are kept here, outside.
+Time limits and output limits are kept here, outside.
 """
 
 from __future__ import annotations
@@ -12,53 +11,36 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import zmq
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from grader.errors import SandboxError
 from grader.model import Limits
+from grader.sandbox import outer, processes
+from grader.sandbox.ladder import Rung
 
 HERE = Path(__file__).parent
+INSIDE = {
+    "wire": HERE.parent / "wire.py",
+    **{n: HERE / f"{n}.py" for n in ("walls", "colab", "inside", "serving", "zygote")},
+}
 MIME = "application/x-grader+json"
-INSIDE = (HERE.parent / "wire.py", HERE / "colab.py", HERE / "inside.py")  # each needs the former
-HIDDEN = ("grader", "reference", "fixtures")
 INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
 LOST_SECONDS = 15  # how long after a cell's end its last output may come
-MESSAGE_BYTES = 64 * 2**20  # of one message; after a longer one no more output can be had
+WATCH_SECONDS = 0.1  # between two looks at what kernels use
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # how a traceback, and a syntax error's text, name a line of the notebook
 RUN_LINE = re.compile(r"(?:<run (\d+)>\"?|\bIn\[(\d+)\])(?:, line |:)(\d+)")
 IN_RUN = re.compile(r" \(<run \d+>, line \d+\)")
-
-# An editable install puts the checkout, the reference in it, on every interpreter's path.  Without
-# debugpy the kernel is up 90 ms earlier; no notebook is debugged here.
-START = """
-import os, sys
-sys.path[:] = [p for p in sys.path if not os.path.isfile(os.path.join(p, "grader", "model.py"))
-               or os.path.basename(p) in ("site-packages", "dist-packages")]
-sys.path_importer_cache.clear()
-sys.modules["debugpy"] = None
-import ipykernel.kernelapp
-try:
-    import ipykernel.debugger
-except ImportError:
-    pass
-del sys.modules["debugpy"]
-ipykernel.kernelapp.launch_new_instance()
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +54,12 @@ class Ran:
     line: int = 1  # the line of this cell at which it stopped
 
 
-class _Manager(AsyncKernelManager):
-    """Starts this interpreter's ipykernel, whatever kernels are registered on the machine."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(transport="ipc", ip=str(folder / "s"))
-        self.connection_file = str(folder / "c.json")
-        self._kernel_spec = KernelSpec(
-            argv=[
-                sys.executable,
-                "-c",
-                START,
-                "-f",
-                "{connection_file}",
-                "--HistoryManager.enabled=False",
-                "--IPKernelApp.log_level=50",
-                "--InteractiveShell.xmode=Plain",  # the default takes seconds over a RecursionError
-                "--InteractiveShell.colors=NoColor",
-            ],
-            language="python",
-        )
-
-    def client(self, **settings: Any) -> Any:
-        made = super().client(**settings)
-        made.context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
-        return made
-
-
 class _Client(NotebookClient):
     """A NotebookClient that bounds what a cell may print and hands over what `ask` receives."""
 
-    def __init__(self, manager: _Manager, limits: Limits) -> None:
+    def __init__(self, manager: Any, limits: Limits) -> None:
         super().__init__(
-            nbformat.v4.new_notebook(),
+            nbformat.from_dict({"cells": [], "metadata": {}}),
             km=manager,
             allow_errors=True,
             timeout=None,
@@ -115,6 +70,7 @@ class _Client(NotebookClient):
         self.reply: dict[str, Any] = {}
         self.most_bytes = limits.output_bytes
         self.printed = 0
+        self.kept = 0  # characters of outputs, of all cells
         self.over = asyncio.Event()
         self.received: asyncio.Queue[str] | None = None
 
@@ -122,7 +78,7 @@ class _Client(NotebookClient):
         self.reply = execute_reply["content"]
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
-        content = msg["content"]
+        content, before = msg["content"], self.printed
         if msg["msg_type"] == "stream":
             self.printed += len(content.get("text", ""))
         elif msg["msg_type"] in ("display_data", "execute_result", "update_display_data"):
@@ -131,61 +87,67 @@ class _Client(NotebookClient):
                     self.received.put_nowait(data[MIME])
                 return None
             self.printed += sum(len(part) for part in data.values() if isinstance(part, str))
+        self.kept += self.printed - before
         if self.printed > self.most_bytes:
             self.over.set()
-            if msg["msg_type"] in ("stream", "display_data", "execute_result"):
-                return None
+        too_much = self.printed > self.most_bytes or self.kept > 2 * self.most_bytes
+        if too_much and msg["msg_type"] in ("stream", "display_data", "execute_result"):
+            return None
         return super().process_message(msg, cell, cell_index)
 
 
 class Kernel:
-    """One kernel and its folder; made by `kernel`."""
+    """One kernel, on a manager of its kind; made by `Kernels`.
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
-        self.folder, self.limits = folder, limits
-        self.manager = _Manager(folder)
-        self.client = _Client(self.manager, limits)
+    shown  (path, name): folders of ours and what is said in their place, so that results are the
+           same in every run and nobody is told where they lay
+    """
+
+    def __init__(self, manager: Any, limits: Limits, shown: Sequence[tuple[str, str]]) -> None:
+        self.manager, self.limits, self.shown = manager, limits, shown
+        self.client = _Client(manager, limits)
         self.alive = False
         self.stuck = False  # it neither ended nor obeyed an interrupt
         self.runs = 0
 
-    async def _start(self, settings: dict[str, Any]) -> None:
-        work = self.folder / "work"
-        work.mkdir()
-        (self.folder / "home").mkdir()
-        await self.client.async_start_new_kernel(
-            cwd=str(work),
-            env=self._environment(),
-            stdout=subprocess.DEVNULL,  # what it has to say comes as messages
-            stderr=subprocess.DEVNULL,
-        )
-        await self.client.async_start_new_kernel_client()
+    async def start(self) -> None:
+        """Raises SandboxError if it does not come to life."""
+        try:
+            await self.client.async_start_new_kernel()
+            await self.client.async_start_new_kernel_client()
+        except (OSError, RuntimeError, DeadKernelError) as error:
+            raise SandboxError(f"the kernel did not start: {error}") from error
         self.alive = True
-        cell = nbformat.v4.new_code_cell(_loading(settings))
-        await self.client.async_execute_cell(cell, self._place(cell), store_history=False)
+
+    async def prepare(self, source: str) -> None:
+        """Run a cell of ours.  Raises SandboxError if it fails."""
+        cell = _cell(source)
+        try:
+            await self.client.async_execute_cell(cell, self._place(cell), store_history=False)
+        except DeadKernelError as error:
+            raise SandboxError(f"the kernel did not start: {error}") from error
         if self.client.reply.get("status") != "ok":
             raise SandboxError(f"the kernel could not be prepared: {self._error()}")
 
-    def _environment(self) -> dict[str, str]:
-        home = self.folder / "home"
-        kept = {
-            n: os.environ[n] for n in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if n in os.environ
-        }
-        return {
-            **kept,
-            "HOME": str(home),
-            "IPYTHONDIR": str(home / "ipython"),
-            "LANG": "C.UTF-8",
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "MPLCONFIGDIR": str(self.folder.parent / "matplotlib"),
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-            "MKL_NUM_THREADS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
-            "TMPDIR": str(home),
-            "XDG_CACHE_HOME": str(home / "cache"),
-        }
+    @property
+    def outputs(self) -> list[Any]:
+        """Those of the cell that ran last."""
+        return list(self.client.nb.cells[-1].outputs)
+
+    async def fork(self) -> Kernel | None:
+        """A kernel in the same state, to be asked in place of this one, which stands still until
+        the fork is closed; None if this kernel cannot be forked."""
+        manager = await self.manager.fork(self.client.kc)
+        if manager is None:
+            return None
+        forked = Kernel(manager, self.limits, self.shown)
+        try:
+            await forked.start()
+        except SandboxError:
+            await forked.close()
+            return None
+        forked.runs = self.runs
+        return forked
 
     def _place(self, cell: Any) -> int:
         cells = self.client.nb.cells
@@ -194,7 +156,7 @@ class Kernel:
 
     async def run(self, source: str, seconds: float) -> Ran:
         """Run one cell, at most for `seconds`; it is interrupted then, and killed if that fails."""
-        cell = nbformat.v4.new_code_cell(source)
+        cell = _cell(source)
         self.client.printed = 0
         self.client.over.clear()
         self.runs += 1
@@ -203,12 +165,10 @@ class Kernel:
             how = await self._until_done(task, seconds)
         finally:
             await _ended(task)
-        if how == "gone":
+        if how in ("gone", "lost"):
             self.alive = False
-            return Ran("gone", self.runs, "the kernel died")
-        if how == "lost":
-            self.alive = False
-            return Ran("gone", self.runs, "it sent more at once than can be read")
+            too_much = "it sent more at once than can be read" if how == "lost" else ""
+            return Ran("gone", self.runs, self.manager.why or too_much or "the kernel died")
         count = cell.get("execution_count")
         self.runs = count if isinstance(count, int) and 0 < count < 10**6 else self.runs
         if how == "over":
@@ -228,7 +188,21 @@ class Kernel:
         """The error that the kernel last replied with, as Python would say it in one line."""
         reply = self.client.reply
         said = " ".join(f"{reply.get('ename')}: {reply.get('evalue')}".split()).rstrip(": ")
-        return self._without_folder(IN_RUN.sub("", said))[:400]
+        return self._without_folder(IN_RUN.sub("", said))[:400] + self._limit(said)
+
+    def _limit(self, said: str) -> str:
+        """Which limit an error comes from, where it is one of ours."""
+        for sign, limit in (
+            ("MemoryError", f"a notebook may use {_size(self.limits.memory_bytes)} of memory"),
+            ("DefaultCPUAllocator", f"a notebook may use {_size(self.limits.memory_bytes)}"),
+            ("No space left on device", f"a notebook may write {_size(self.limits.disk_bytes)}"),
+            ("File too large", f"a notebook may write {_size(self.limits.disk_bytes)}"),
+            ("Resource temporarily unavailable", f"at most {self.limits.processes} processes"),
+            ("can't start new thread", f"at most {self.limits.processes} processes and threads"),
+        ):
+            if sign in said:
+                return f" ({limit})"
+        return ""
 
     def _line(self) -> int:
         """The innermost line of the cell just run that the error went through."""
@@ -238,12 +212,9 @@ class Kernel:
         return lines[-1] if lines else 1
 
     def _without_folder(self, text: str) -> str:
-        """`text` with the folders of this kernel named as on Colab: results are the same in
-        every run, and nobody is shown where ours lay."""
-        home = self.folder.parent
-        for ours in (self.folder / "work", home / "data"):
-            text = text.replace(str(ours), "/content")
-        return text.replace(str(self.folder), "/root").replace(str(home), "/root")
+        for path, name in self.shown:
+            text = text.replace(path, name)
+        return text
 
     async def _until_done(self, task: asyncio.Future[Any], seconds: float) -> str:
         """ "done", "late" or "over" (interrupted, and it ended), "stuck", "gone" or "lost"."""
@@ -282,8 +253,8 @@ class Kernel:
 
         Raises SandboxError if our own half of it failed.
         """
-        call = f"{function}({'' if argument is None else repr(argument)})"
-        cell = nbformat.v4.new_code_cell(f"__import__('sys').modules['grader_inside'].{call}")
+        cell = _cell("")
+        cell.source = self.manager.asking(function, *([] if argument is None else [argument]))
         self.client.reply = {}
         self.client.printed = 0
         self.client.over.clear()
@@ -336,20 +307,18 @@ class Kernel:
 
     async def close(self) -> None:
         """Kill the kernel and every process that it left behind."""
-        pid = getattr(self.manager.provisioner, "pid", None)
         with contextlib.suppress(Exception):  # it may be half started or already dead
-            if self.manager.has_kernel:
-                await self.manager.shutdown_kernel(now=True)
+            await self.manager.shutdown_kernel(now=True)
         if self.client.kc is not None:
             self.client.kc.stop_channels()
-        if pid and hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-        while strays := _having(str(self.folder / "home")):
-            for stray in strays:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(stray, signal.SIGKILL)
-        self.manager.context.destroy(linger=0)
+        await self.manager.cleanup_resources()
+
+
+def _cell(source: str) -> Any:
+    # not nbformat's new_code_cell, which validates what it makes
+    return nbformat.from_dict(
+        {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "id": "c"}
+    )
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:
@@ -357,64 +326,156 @@ async def _ended(task: asyncio.Future[Any]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _having(home: str) -> list[int]:
-    """The living processes with this HOME, where the system tells; a daemon has left its group."""
-    entry = os.fsencode(f"HOME={home}\0")
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):  # another's, or just gone
-            if entry in path.read_bytes():
-                found.append(int(path.parent.name))
-    return found
-
-
-def _loading(settings: dict[str, Any]) -> str:
-    """The cell that brings our half into the kernel, and leaves no name of its own behind."""
-    texts = {f"grader_{path.stem}": path.read_text("utf-8") for path in INSIDE}
-    return (
-        "def _load(texts, settings):\n"
-        "    import sys, types\n"
-        "    for name, text in texts.items():\n"
-        "        module = sys.modules[name] = types.ModuleType(name)\n"
-        "        exec(compile(text, f'<{name}>', 'exec'), module.__dict__)\n"
-        "    sys.modules['grader_inside'].boot(get_ipython(), settings)\n"
-        f"_load({texts!r}, {settings!r})\n"
-        "del _load"
-    )
-
-
 def _over_output(limits: Limits) -> str:
     return f"it printed more than {limits.output_bytes / 2**20:g} MB and was interrupted"
 
 
-@contextlib.asynccontextmanager
-async def kernel(home: Path, settings: dict[str, Any], limits: Limits) -> AsyncIterator[Kernel]:
-    """A kernel that is ready for a notebook, in a folder of its own below `home`.
+def texts(names: Sequence[str]) -> dict[str, str]:
+    """What runs inside a kernel, by the name under which it is known there."""
+    return {f"grader_{name}": INSIDE[name].read_text("utf-8") for name in names}
 
-    Raises SandboxError if it cannot be started.
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where one kernel lives: a folder of ours, a user, and the folders that it may write, which
+    are in its own mounts where it has some, and else in that folder."""
+
+    folder: Path
+    uid: int
+    gid: int
+    folders: dict[str, str]
+
+
+class Kernels(ABC):
+    """Where kernels of one kind come from; closed when the run ends.
+
+    home  a folder of this run's; data  what notebooks find beside them, or ""
     """
-    folder = Path(tempfile.mkdtemp(prefix="k", dir=home))
-    it = Kernel(folder, limits)
-    try:
+
+    kind: str
+
+    def __init__(self, home: Path, data: str, rung: Rung, limits: Limits) -> None:
+        self.home, self.rung, self.limits = home, rung, limits
+        self.data_folder = data
+        self.data = outer.DATA if data and rung.bubblewrap else data
+        self.managers: set[Any] = set()
+        self.watching: asyncio.Task[None] | None = None
+        self.slots: set[int] = set()
+
+    @abstractmethod
+    async def new(self, boot: dict[str, Any], imports: frozenset[str], spot: Spot) -> Kernel:
+        """A kernel that is ready for a notebook.  Raises SandboxError if there is none."""
+
+    async def open(self) -> None:  # noqa: B027  (not every kind has to)
+        """Make ready.  Raises PipeError if no kernel could be started here."""
+
+    async def close(self) -> None:
+        """End what is left of them."""
+        if self.watching is not None:
+            await _ended(self.watching)
+
+    @contextlib.asynccontextmanager
+    async def kernel(
+        self, seed: int, imports: frozenset[str] = frozenset()
+    ) -> AsyncIterator[Kernel]:
+        """A kernel for one notebook, which imports these packages.
+
+        Raises SandboxError if it cannot be started.
+        """
+        if self.watching is None:
+            self.watching = asyncio.create_task(self._watch())
+        boot = {
+            "seed": seed,
+            "data": self.data,
+            "training_steps": self.limits.training_steps,
+            "output_bytes": self.limits.output_bytes,
+            "hidden": outer.OURS,
+        }
+        slot = next(n for n in range(len(self.slots) + 1) if n not in self.slots)
+        self.slots.add(slot)
+        folder = Path(tempfile.mkdtemp(prefix="k", dir=self.home))
         try:
-            await it._start(settings)
-        except (OSError, RuntimeError, DeadKernelError) as error:
-            raise SandboxError(f"the kernel did not start: {error}") from error
-        yield it
-    finally:
-        await it.close()
-        shutil.rmtree(folder, ignore_errors=True)
+            it = await self.new(boot, imports, self._spot(slot, folder))
+            self.managers.add(it.manager)
+            try:
+                yield it
+            finally:
+                self.managers.discard(it.manager)
+                await it.close()
+        finally:
+            self.slots.discard(slot)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _spot(self, slot: int, folder: Path) -> Spot:
+        if sys.platform == "win32":
+            uid = gid = 0
+        elif "uid" in self.rung.inner:
+            uid = gid = outer.FIRST_UID + slot
+        else:
+            uid, gid = os.getuid(), os.getgid()
+        if self.rung.alone:
+            return Spot(folder, uid, gid, dict(outer.FOLDERS))
+        folders = {name: str(folder / name) for name in outer.FOLDERS}
+        for place in folders.values():
+            Path(place).mkdir(mode=0o700)
+            if uid >= outer.FIRST_UID:
+                os.chown(place, uid, gid)
+        if uid >= outer.FIRST_UID:
+            folder.chmod(0o711)
+        return Spot(folder, uid, gid, folders)
+
+    def shown(self, spot: Spot) -> list[tuple[str, str]]:
+        """What is said in place of our folders; the innermost first."""
+        pairs = [(spot.folders[name], outer.FOLDERS[name]) for name in spot.folders]
+        pairs += [(self.data, "/content"), (str(spot.folder), "/root"), (str(self.home), "/root")]
+        return [(path, name) for path, name in pairs if path and path != name]
+
+    def run(self, spot: Spot, also: Sequence[str] = ()) -> dict[str, Any]:
+        """What the walls of a kernel are told; it may write `also` beside its own folders."""
+        limits = self.limits
+        return {
+            "folders": spot.folders,
+            "also": list(also),
+            "uid": spot.uid,
+            "gid": spot.gid,
+            "covered": [*outer.below(tuple(spot.folders.values())), *also]
+            if self.rung.alone
+            else [],
+            "memory_bytes": limits.memory_bytes,
+            "disk_bytes": limits.disk_bytes,
+            "processes": limits.processes,
+            "cpu_seconds": int(2 * limits.notebook_seconds + 60),
+        }
+
+    async def _watch(self) -> None:
+        """End every kernel that uses more than it may, all its processes together: the limits that
+        the system keeps are for one process each."""
+        looks = 0
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            looks += 1
+            for manager in tuple(self.managers):
+                most = self.limits.memory_bytes
+                if processes.used_bytes(manager.pid, manager.base) > 1.1 * most:
+                    manager.end(f"it used more than {_size(most)} of memory")
+            if not self.rung.alone and looks % 10 == 0:
+                for manager in tuple(self.managers):
+                    most = self.limits.disk_bytes
+                    if _folder_bytes(manager.spot.folder) > most:
+                        manager.end(f"it wrote more than {_size(most)}")
 
 
-def settings(seed: int, data: str, limits: Limits) -> dict[str, Any]:
-    """What inside.py is told before the first cell."""
-    return {
-        "seed": seed,
-        "data": data,
-        "training_steps": limits.training_steps,
-        "output_bytes": limits.output_bytes,
-        "hidden": HIDDEN,
-    }
+def _size(count: int) -> str:
+    return f"{count / 2**30:g} GB" if count >= 2**30 else f"{count / 2**20:g} MB"
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for top, _, names in os.walk(folder, onerror=None):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(top, name)).st_blocks * 512  # noqa: PTH118
+    return total
 
 
 def data_folder(home: Path, data: Sequence[Path]) -> str:
@@ -428,4 +489,6 @@ def data_folder(home: Path, data: Sequence[Path]) -> str:
             shutil.copytree(path, folder / path.name)
         else:
             shutil.copy(path, folder / path.name)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return str(folder)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shutil
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from grader.authoring import Case, Cell, Question, Trial
 from grader.errors import SandboxError
 from grader.model import CellFailure, Execution, Limits, Observed, Outcome, Place, Submission
-from grader.sandbox import kernel, probe, slices
-from grader.sandbox.kernel import Kernel, Ran
+from grader.sandbox import probe, slices
+from grader.sandbox.ground import Ground
+from grader.sandbox.kernel import Kernel, Kernels, Ran, data_folder
 
 MOST_LEFT_OUT = 4  # cells that may kill the kernel before we give up on the notebook
 
@@ -20,19 +26,60 @@ Trials = Mapping[Trial, Sequence[Case]]
 async def observe(
     submission: Submission,
     questions: Mapping[str, tuple[Question, Trials]],
-    home: Path,
-    data: str,
+    kernels: Kernels,
     seed: int,
-    limits: Limits,
+    outputs: list[list[Any]] | None = None,
 ) -> tuple[Execution, dict[str, Observed]]:
     """What happened when the notebook ran, and what was seen of each question.
 
-    home  a folder for this run's kernels; data  what kernels find beside a notebook, or ""
-    seed  of what a notebook leaves unseeded, with the notebook's own bytes
+    seed     of what a notebook leaves unseeded, with the notebook's own bytes
+    outputs  a list to which those of each cell that runs are added, if wanted
 
     Raises SandboxError if no kernel can be started.
     """
-    return await _Run(submission, questions, home, data, seed, limits).result()
+    return await _Run(submission, questions, kernels, seed, outputs).result()
+
+
+@contextlib.asynccontextmanager
+async def sandbox(
+    ground: Ground, submissions: Sequence[Submission], data: Sequence[Path], limits: Limits
+) -> AsyncIterator[Kernels]:
+    """Kernels for these submissions; `data` is what notebooks find beside them.
+
+    Raises PipeError if there are none of the kind that the ground names.
+    """
+    # the path of a unix socket has at most 107 bytes
+    short = None if len(tempfile.gettempdir()) < 50 else "/tmp"
+    home = Path(tempfile.mkdtemp(prefix="grader-", dir=short))
+    try:
+        home.chmod(0o711)  # a kernel with a user of its own must come through
+        imports = frozenset(name for s in submissions for name in imported(s))
+        kernels = ground.kernels(home, data_folder(home, data), limits, imports)
+        try:
+            await kernels.open()
+            yield kernels
+        finally:
+            await kernels.close()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
+LIST = re.compile(r"^[ \t]*import[ \t]+([\w., \t]+)", re.MULTILINE)
+
+
+def imported(submission: Submission) -> frozenset[str]:
+    """The packages that a notebook seems to import, so that a kernel can have them ready;
+    "torch.optim" among them if it makes an optimizer."""
+    found: set[str] = set()
+    for cell in submission.cells:
+        if cell.kind == "code":
+            found.update(IMPORT.findall(cell.source))
+            for names in LIST.findall(cell.source):
+                found.update(name.split(".")[0].split(" ")[0].strip() for name in names.split(","))
+            if "optim" in cell.source:
+                found.add("torch.optim")
+    return frozenset(found)
 
 
 class _Run:
@@ -40,15 +87,14 @@ class _Run:
         self,
         submission: Submission,
         questions: Mapping[str, tuple[Question, Trials]],
-        home: Path,
-        data: str,
+        kernels: Kernels,
         seed: int,
-        limits: Limits,
+        outputs: list[list[Any]] | None = None,
     ) -> None:
-        self.submission, self.questions, self.home = submission, questions, home
-        self.limits = limits
-        self.seed = seed
-        self.settings = kernel.settings(int(submission.sha256[:12], 16) ^ seed, data, limits)
+        self.submission, self.questions, self.kernels = submission, questions, kernels
+        self.limits = kernels.limits
+        self.seed, self.outputs = seed, outputs
+        self.imports = imported(submission)
         self.statements = slices.statements(submission.cells)
         self.left_out: list[int] = []
         self.failures: dict[int, CellFailure] = {}
@@ -60,10 +106,12 @@ class _Run:
     async def result(self) -> tuple[Execution, dict[str, Observed]]:
         code_cells = [i for i, c in enumerate(self.submission.cells, 1) if c.kind == "code"]
         while True:
-            async with kernel.kernel(self.home, self.settings, self.limits) as running:
+            own_seed = int(self.submission.sha256[:12], 16) ^ self.seed
+            async with self.kernels.kernel(own_seed, self.imports) as running:
                 runs = await self._run_cells(running)
                 if running.alive:
-                    await self._ask(running, runs)
+                    await self._read_notes(running)
+                    await self._ask_all(running, runs)
             undone = [key for key in self.questions if key not in self.observed]
             if not undone:
                 break
@@ -105,6 +153,8 @@ class _Run:
                 break
             ran = await running.run(cell.source, min(self.limits.cell_seconds, left))
             runs[ran.run] = number
+            if self.outputs is not None:
+                self.outputs.append(running.outputs)
             self._note(number, ran)
             if ran.how == "gone":
                 self.left_out.append(number)
@@ -117,8 +167,22 @@ class _Run:
         else:
             self.failures[number] = CellFailure(Place(number, ran.line), probe.plain(ran.error))
 
+    async def _ask_all(self, running: Kernel, runs: Mapping[int, int]) -> None:
+        """Puts every question to a fork of the kernel, so that one which ends its fork costs
+        nothing but itself; where there is no fork, to the kernel, for as long as it lives."""
+        while any(key not in self.observed for key in self.questions):
+            forked = await running.fork()
+            try:
+                asked = forked or running
+                before = len(self.observed)
+                await self._ask(asked, runs)
+            finally:
+                if forked is not None:
+                    await forked.close()
+            if forked is None or len(self.observed) == before or not running.alive:
+                return  # what is left is asked of the notebook run anew
+
     async def _ask(self, running: Kernel, runs: Mapping[int, int]) -> None:
-        await self._read_notes(running)
         targets = [question.target for question, _ in self.questions.values()]
         taken = {name for t in targets for name in (t.assigns if isinstance(t, Cell) else [str(t)])}
         answers = probe.Answers(self.statements, runs, taken)
@@ -135,7 +199,7 @@ class _Run:
             except SandboxError as error:
                 self.observed[key] = Observed(None, error=probe.plain(str(error)))
             if not running.alive:
-                return  # the others are asked of the notebook run anew
+                return
 
     async def _read_notes(self, running: Kernel) -> None:
         try:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from grader.sandbox import ladder
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,11 +32,12 @@ def command():
 
 
 @pytest.fixture(scope="session")
-def sample_class(tmp_path_factory):
+def sample_class(tmp_path_factory, need):
     """The results folder of `grader run submissions/`, and how the program ended.
 
     One sample never ends; it is given 8 seconds a cell, that the tests need not wait for a minute.
     """
+    need("walls", "" if ladder.rung().letter == "A" else "there is no bubblewrap that works")
     results = tmp_path_factory.mktemp("class") / "results"
     ended = grader("run", "submissions", "-o", results, GRADER_CELL_SECONDS="8")
     return results, ended

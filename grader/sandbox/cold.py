@@ -1,0 +1,214 @@
+"""Cold kernels: a process each, started and spoken to as jupyter_client does it, over ipc sockets.
+
+For systems without forks of a warm process, and as the referee of those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import zmq
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+
+from grader.sandbox import outer, processes
+from grader.sandbox.kernel import Kernel, Kernels, Spot, texts
+
+MESSAGE_BYTES = 64 * 2**20  # of one message; after a longer one no more output can be had
+
+# Without debugpy the kernel is up 90 ms earlier; no notebook is debugged here.
+START = """
+import json, os, sys, types
+told = json.loads(sys.argv.pop(1))
+sys.path[:] = ["", *(p for p in sys.path if p and p not in told["away"])]
+sys.path_importer_cache.clear()
+sys.modules["debugpy"] = None
+import ipykernel.kernelapp
+try:
+    import ipykernel.debugger
+except ImportError:
+    pass
+del sys.modules["debugpy"]
+if told["walls"]:
+    walls = types.ModuleType("grader_walls")
+    exec(compile(told["text"], "<grader_walls>", "exec"), walls.__dict__)
+    walls.Walls(told["walls"], told["read"], told["alone"]).up(told["run"])
+    from ipykernel import iostream
+    import zmq
+    # what forked workers print goes over TCP, even where all else is ipc; without internet sockets
+    # zmq would end the process
+    def pipe_in(self, url="ipc://" + told["socket"]):
+        self._pipe_uuid = os.urandom(16)
+        pipe = self.socket.context.socket(zmq.PULL)
+        pipe.linger = 0
+        pipe.bind(url)
+        self._pipe_in = iostream.ZMQStream(pipe, self.io_loop)
+        self._pipe_in.on_recv(self._handle_pipe_msg)
+    def pipe_out(self, url="ipc://" + told["socket"]):
+        context = zmq.Context()
+        pipe = context.socket(zmq.PUSH)
+        pipe.linger = 3000
+        pipe.connect(url)
+        return context, pipe
+    iostream.IOPubThread._setup_pipe_in = pipe_in
+    iostream.IOPubThread._setup_pipe_out = pipe_out
+del told
+ipykernel.kernelapp.launch_new_instance()
+"""
+
+
+class ColdKernels(Kernels):
+    """Kernels that each start from nothing."""
+
+    kind = "cold"
+
+    async def new(self, boot: dict[str, Any], imports: frozenset[str], spot: Spot) -> Kernel:
+        kernel = Kernel(_Manager(self, spot), self.limits, self.shown(spot))
+        try:
+            await kernel.start()
+            await kernel.prepare(_loading(boot))
+        except BaseException:
+            await kernel.close()
+            raise
+        return kernel
+
+
+class _Manager(AsyncKernelManager):
+    """Starts this interpreter's ipykernel, whatever kernels are registered on the machine.
+
+    why  what was said when it was ended from outside: over a limit
+    """
+
+    def __init__(self, kernels: ColdKernels, spot: Spot) -> None:
+        self.spot, self.rung = spot, kernels.rung
+        self.connection = spot.folder / "c"
+        self.connection.mkdir(mode=0o700)
+        super().__init__(transport="ipc", ip=str(self.connection / "s"))
+        self.connection_file = str(self.connection / "c.json")
+        self.why = ""
+        self.base = 0
+        self.environment = outer.environment(spot.folders)
+        if not self.rung.alone:
+            # found once for all kernels of a run
+            self.environment["MPLCONFIGDIR"] = str(kernels.home / "matplotlib")
+        read = [*outer.readable(), *([kernels.data] if kernels.data else [])]
+        told = {
+            "walls": list(self.rung.inner),
+            "alone": self.rung.alone,
+            "away": outer.away(),
+            "read": read,
+            "run": kernels.run(spot, [str(self.connection)]),
+            "socket": str(self.connection / "p"),
+            "text": texts(["walls"])["grader_walls"] if self.rung.inner else "",
+        }
+        command = outer.python(
+            START,
+            json.dumps(told),
+            "-f",
+            self.connection_file,
+            "--HistoryManager.enabled=False",
+            "--IPKernelApp.log_level=50",
+            "--InteractiveShell.xmode=Plain",  # the default takes seconds over a RecursionError
+            "--InteractiveShell.colors=NoColor",
+        )
+        if self.rung.bubblewrap:
+            command = outer.wrapped(
+                command,
+                data=kernels.data_folder,
+                environment=self.environment,
+                run_folder=str(self.connection),
+            )
+        # a signal would reach bubblewrap, not the kernel in it
+        mode = "message" if self.rung.bubblewrap else "signal"
+        self._kernel_spec = KernelSpec(argv=command, language="python", interrupt_mode=mode)
+
+    @property
+    def pid(self) -> int:
+        return getattr(self.provisioner, "pid", None) or 0
+
+    async def start_kernel(self, **settings: Any) -> None:  # type: ignore[override]
+        work = self.spot.folders["work"]
+        await super().start_kernel(
+            cwd="/" if self.rung.alone else work,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,  # what it has to say comes as messages
+            stderr=subprocess.DEVNULL,
+            **settings,
+        )
+
+    def write_connection_file(self, **settings: Any) -> None:
+        super().write_connection_file(**settings)
+        if self.spot.uid >= outer.FIRST_UID:
+            for path in (self.connection, Path(self.connection_file)):
+                os.chown(path, self.spot.uid, self.spot.gid)
+
+    def client(self, **settings: Any) -> Any:
+        made = super().client(**settings)
+        made.context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
+        return made
+
+    async def fork(self, client: Any) -> None:
+        """A cold kernel has threads: it cannot be forked."""
+
+    def asking(self, function: str, *arguments: str) -> str:
+        """The cell that calls a function of inside.py."""
+        call = f"{function}({', '.join(map(repr, arguments))})"
+        return f"__import__('sys').modules['grader_inside'].{call}"
+
+    def end(self, why: str) -> None:
+        """Kill it, for a reason that will be told."""
+        self.why = self.why or why
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    async def shutdown_kernel(  # type: ignore[override]
+        self, now: bool = False, restart: bool = False
+    ) -> None:
+        pid = self.pid
+        if pid and not self.rung.alone:
+            processes.kill_below(pid)
+        if self.has_kernel:
+            await super().shutdown_kernel(now=now, restart=restart)
+        if pid and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        while strays := _having(self.spot.folders["home"]) if not self.rung.alone else []:
+            for stray in strays:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(stray, signal.SIGKILL)
+
+    async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
+        await super().cleanup_resources(restart=restart)
+        self.context.destroy(linger=0)
+
+
+def _having(home: str) -> list[int]:
+    """The living processes with this HOME, where the system tells; a daemon has left its group."""
+    entry = os.fsencode(f"HOME={home}\0")
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # another's, or just gone
+            if entry in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def _loading(boot: dict[str, Any]) -> str:
+    """The cell that brings our half into the kernel, and leaves no name of its own behind."""
+    return (
+        "def _load(texts, settings):\n"
+        "    import sys, types\n"
+        "    for name, text in texts.items():\n"
+        "        module = sys.modules[name] = types.ModuleType(name)\n"
+        "        exec(compile(text, f'<{name}>', 'exec'), module.__dict__)\n"
+        "    sys.modules['grader_inside'].boot(get_ipython(), settings)\n"
+        f"_load({texts(['wire', 'colab', 'inside'])!r}, {boot!r})\n"
+        "del _load"
+    )

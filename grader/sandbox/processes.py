@@ -1,0 +1,94 @@
+"""Processes as the system tells of them: whose they are, what they use, and their end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import psutil
+
+
+def pid_of(descriptor: int) -> int:
+    """The process of a pidfd, as it is known here; -1 if it has ended or is no pidfd."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/self/fdinfo/{descriptor}").read_text("ascii").splitlines():
+            if line.startswith("Pid:"):
+                return int(line.split()[1])
+    return -1
+
+
+def is_below(pid: int, top: int) -> bool:
+    """Whether the process `top` is above the process `pid`."""
+    with contextlib.suppress(psutil.Error):
+        return any(parent.pid == top for parent in psutil.Process(pid).parents())
+    return False
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """Every process that descends from `pid`."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def kill_below(pid: int) -> None:
+    """End every process that descends from `pid`, which itself goes on.
+
+    They are stopped first, so that none can start another one while the others are killed.
+    """
+    for _ in range(100):
+        living = [p for p in below(pid) if _runs(p)]
+        if not living:
+            return
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in living:
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(number)
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def anonymous_bytes(pid: int) -> int:
+    """The memory of a process that is no file's."""
+    return _of_status(pid)[0]
+
+
+def used_bytes(pid: int, base: int) -> int:
+    """The memory of a process and its descendants beyond `base` each, which they share; what they
+    map together counts once."""
+    total, shared, todo = 0, 0, [pid]
+    while todo:
+        one = todo.pop()
+        anonymous, mapped = _of_status(one)
+        total += max(0, anonymous - base)
+        shared = max(shared, mapped)
+        with contextlib.suppress(OSError, ValueError):
+            text = Path(f"/proc/{one}/task/{one}/children").read_text("ascii")
+            todo += [int(child) for child in text.split()]
+    return total + shared
+
+
+def _of_status(pid: int) -> tuple[int, int]:
+    """Anonymous and shared bytes in memory; (0, 0) of a process that has ended."""
+    try:
+        handle = os.open(f"/proc/{pid}/status", os.O_RDONLY)
+    except OSError:
+        return 0, 0
+    try:
+        text = os.read(handle, 4096).decode("ascii", "replace")
+    except OSError:
+        return 0, 0
+    finally:
+        os.close(handle)
+    found = dict.fromkeys(("RssAnon:", "RssShmem:"), 0)
+    for line in text.splitlines():
+        words = line.split()
+        if words and words[0] in found:
+            found[words[0]] = int(words[1]) * 1024
+    return found["RssAnon:"], found["RssShmem:"]

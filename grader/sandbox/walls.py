@@ -1,0 +1,359 @@
+"""The inner wall: what a forked kernel puts up round itself, before a notebook's first cell.
+
+This file's text runs inside, beside student code that has not come yet; it imports nothing of the
+grader.  Each wall is raised or the kernel does not start.  By itself none is enough: Landlock does
+not know of chmod, namespaces share the processor and the memory, limits count one process each.
+
+By hand, since no kept library has them: unshare(2), setns(2) and mount(2).
+"""
+
+import ctypes
+import errno
+import os
+import resource
+import sys
+
+NEWNS, NEWUTS, NEWIPC = 0x20000, 0x4000000, 0x8000000
+NEWUSER, NEWPID, NEWNET, NEWCGROUP = 0x10000000, 0x20000000, 0x40000000, 0x2000000
+NOSUID, NODEV, NOEXEC, BIND, REC, PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
+
+FILES = 1024  # open ones, as Linux has it
+INODES = 20_000
+MOST_PIDS = 400  # of a namespace of its own; the kernel takes none below 301
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+WALLS = ("namespaces", "uid", "limits", "capabilities", "landlock", "seccomp")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(failed, what):
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags):
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def setns(descriptor, kind):
+    _checked(_libc.setns(descriptor, kind), "setns")
+
+
+def mount(source, target, kind=None, flags=0, data=None):
+    texts = (None if t is None else os.fsencode(t) for t in (source, target, kind))
+    body = None if data is None else data.encode()
+    _checked(_libc.mount(*texts, ctypes.c_ulong(flags), body), f"mount {target}")
+
+
+class Walls:
+    """The walls of every kernel that this process will fork; what can be made once is made here.
+
+    names   those of WALLS that are to stand
+    alone   whether each kernel is in namespaces of its own; if not, seccomp also closes what only
+            they would have closed
+    read    folders and files that notebooks may read
+    """
+
+    def __init__(self, names, read, alone):
+        self.names, self.read, self.alone = frozenset(names), read, alone
+        self.filter = _filter(alone) if "seccomp" in self.names else None
+        if "landlock" in self.names:
+            import landlockpy
+
+            if not landlockpy.abi_version():
+                raise OSError(errno.ENOSYS, "this kernel has no Landlock")
+        if "capabilities" in self.names:
+            import pyprctl
+
+            pyprctl.CapState()
+
+    def up(self, run):
+        """Raise them round this process, for good.
+
+        run  uid, gid: whose the process becomes; folders: what it may write, by name, and `also`;
+             covered: what is to be seen although it lies below one of these; memory_bytes,
+             disk_bytes, processes, cpu_seconds: what it may use
+
+        Raises OSError if one of them does not stand.
+        """
+        if "namespaces" in self.names:
+            _own_world(run)
+        if "limits" in self.names:
+            _limits(run, self.alone)
+        if "uid" in self.names and os.getuid() != run["uid"]:
+            os.setgroups([])
+            os.setresgid(run["gid"], run["gid"], run["gid"])
+            os.setresuid(run["uid"], run["uid"], run["uid"])
+        if "capabilities" in self.names:
+            _drop_capabilities()
+        os.chdir(run["folders"]["work"])
+        if "landlock" in self.names:
+            self._landlock(run)
+        if self.filter is not None:
+            self.filter.load()
+
+    def _landlock(self, run):
+        from landlockpy import AccessFS, Ruleset, Scope, fs_for_abi
+
+        reading = AccessFS.READ_FILE | AccessFS.READ_DIR | AccessFS.EXECUTE
+        writable = [*run["folders"].values(), *run["also"], *(["/dev/shm"] if self.alone else [])]
+        with Ruleset(scoped=Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL) as rules:
+            own = ["/proc"] if self.alone else ["/proc/self", "/proc/cpuinfo", "/proc/meminfo"]
+            for path in [*self.read, *own]:
+                if os.path.isdir(path):
+                    rules.allow_path(path, reading)
+                elif os.path.exists(path):
+                    rules.allow_path(path, reading & ~AccessFS.READ_DIR)
+            if self.alone:  # all that is there is what the outer wall lets be seen
+                rules.allow_path("/", AccessFS.READ_DIR)
+            every = fs_for_abi(rules.abi_version) & ~(AccessFS.MAKE_BLOCK | AccessFS.MAKE_CHAR)
+            for path in writable:
+                rules.allow_path(path, every)
+            for path in DEVICES:
+                if os.path.exists(path):
+                    rules.allow_path(path, AccessFS.READ_FILE | AccessFS.WRITE_FILE)
+            rules.restrict()
+
+
+def _own_world(run):
+    """Mounts, sockets and names of its own; one tmpfs, of bounded size, holds all it may write.
+
+    Its own process ids come from the fork: see zygote.py.
+    """
+    unshare(NEWNS | NEWIPC | NEWNET | NEWUTS)
+    mount(None, "/", None, REC | PRIVATE)
+    size = f"size={run['disk_bytes']},nr_inodes={INODES},mode=0755"
+    mount("scratch", "/scratch", "tmpfs", NOSUID | NODEV, size)
+    places = {**run["folders"], "shm": "/dev/shm"}
+    covered = []
+    for name, place in places.items():
+        own = f"/scratch/{name}"
+        os.mkdir(own, 0o700)
+        for path in run["covered"]:  # of Python, where this place lies above it
+            if path.startswith(f"{place}/"):
+                covered.append((path, os.open(path, os.O_PATH)))
+                _make_like(path, own + path.removeprefix(place))
+    for name, place in places.items():
+        mount(f"/scratch/{name}", place, None, BIND)
+    for path, descriptor in covered:
+        mount(f"/proc/self/fd/{descriptor}", path, None, BIND | REC)
+        os.close(descriptor)
+    if os.getuid() != run["uid"]:
+        for name in places:  # not before: its folders are then closed to root without its rights
+            os.chown(f"/scratch/{name}", run["uid"], run["gid"])
+    mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
+    try:
+        with open("/proc/sys/kernel/pid_max", "w") as file:  # of this namespace, from Linux 6.14 on
+            file.write(str(MOST_PIDS))
+    except OSError:
+        pass  # then RLIMIT_NPROC is the only bound
+
+
+def _make_like(path, new):
+    """An empty folder or file to mount `path` on."""
+    if os.path.isdir(path):
+        os.makedirs(new)
+    else:
+        os.makedirs(os.path.dirname(new), exist_ok=True)
+        open(new, "x").close()
+
+
+def _drop_capabilities():
+    import pyprctl
+
+    pyprctl.set_no_new_privs()
+    pyprctl.cap_ambient_clear_all()
+    none = pyprctl.CapState(effective=set(), permitted=set(), inheritable=set())
+    none.set_current()
+    pyprctl.set_dumpable(False)
+
+
+def _kilobytes(field):
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith(field):
+                return int(line.split()[1])
+    raise OSError(errno.ENOENT, f"/proc/self/status has no {field}")
+
+
+def _threads_of(uid):
+    """How many threads a user has: RLIMIT_NPROC counts all of them, the TA's browser too."""
+    count = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if os.stat(f"/proc/{name}").st_uid == uid:
+                    count += len(os.listdir(f"/proc/{name}/task"))
+            except OSError:
+                pass
+    return count
+
+
+def _limits(run, alone):
+    memory = run["memory_bytes"]
+    shared = 0 if alone and os.getuid() != run["uid"] else _threads_of(run["uid"])
+    for what, most in (
+        (resource.RLIMIT_DATA, _kilobytes("VmData:") * 1024 + memory),
+        # address space is not memory: threads and mappings reserve far more than they use
+        (resource.RLIMIT_AS, _kilobytes("VmSize:") * 1024 + 2 * memory + 2**31),
+        (resource.RLIMIT_CPU, run["cpu_seconds"]),
+        (resource.RLIMIT_FSIZE, run["disk_bytes"]),
+        (resource.RLIMIT_NOFILE, FILES),
+        (resource.RLIMIT_NPROC, run["processes"] + shared),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        bound = int(most) if hard == resource.RLIM_INFINITY else min(int(most), hard)
+        resource.setrlimit(what, (bound, bound))
+    os.nice(5)
+
+
+# seccomp: the calls that no notebook needs -----------------------------------------------------
+
+DENIED = """
+ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp pidfd_getfd
+mount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr
+unshare setns bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register
+add_key request_key keyctl kexec_load kexec_file_load init_module finit_module delete_module
+open_by_handle_at name_to_handle_at quotactl acct swapon swapoff reboot syslog settimeofday
+clock_settime clock_adjtime adjtimex memfd_create memfd_secret shmget shmat semget msgget mq_open
+fanotify_init lookup_dcookie nfsservctl vhangup iopl ioperm personality migrate_pages move_pages
+mbind set_mempolicy sethostname setdomainname
+""".split()
+# Landlock has no say in these, and without a mount namespace they reach every file of the account:
+# answered "done", so that honest copies and unzips go on
+PRETENDED = """
+chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat
+setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
+""".split()
+
+
+def _filter(alone):
+    import pyseccomp as sc
+
+    made = sc.SyscallFilter(sc.ALLOW)
+
+    def rule(action, name, *arguments):
+        try:
+            made.add_rule(action, name, *arguments)
+        except (OSError, ValueError, RuntimeError):
+            pass  # no call of this kernel or processor
+
+    for name in DENIED:
+        rule(sc.ERRNO(errno.EPERM), name)
+    for flag in (NEWUSER, NEWNS, NEWPID, NEWNET, NEWIPC, NEWUTS, NEWCGROUP):
+        rule(sc.ERRNO(errno.EPERM), "clone", sc.Arg(0, sc.MASKED_EQ, flag, flag))
+    rule(sc.ERRNO(errno.ENOSYS), "clone3")  # its flags cannot be looked at; libc falls back
+    rule(sc.ERRNO(errno.EAFNOSUPPORT), "socket", sc.Arg(0, sc.NE, 1))  # AF_UNIX only
+    rule(sc.ERRNO(errno.EAFNOSUPPORT), "socketpair", sc.Arg(0, sc.NE, 1))
+    for number in (0x5412, 0x541C):  # TIOCSTI, TIOCLINUX: typing into a terminal
+        rule(sc.ERRNO(errno.EPERM), "ioctl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, number))
+    for name, argument in (("prlimit64", 0), ("setpriority", 1), ("ioprio_set", 1)):
+        rule(sc.ERRNO(errno.EPERM), name, sc.Arg(argument, sc.NE, 0))  # of oneself only
+    if not alone:
+        for name in PRETENDED:
+            rule(sc.ERRNO(0), name)
+        # no unix socket of the machine by its path: docker, dbus, an ssh agent
+        for name in ("connect", "sendmmsg"):
+            rule(sc.ERRNO(errno.EACCES), name)
+        rule(sc.ERRNO(errno.EACCES), "sendto", sc.Arg(4, sc.NE, 0))
+    return made
+
+
+# are they there? -------------------------------------------------------------------------------
+
+
+def probe(config):
+    """What is wrong with each of the walls `config["walls"]`, "" where nothing is: tried one by one
+    in forks of this process, and at last all together (under "all")."""
+    names = config["walls"]
+    found = {name: _in_a_fork([name], config) for name in names if name != "uid"}
+    standing = [name for name in names if not found.get(name)]
+    found["all"] = _in_a_fork(standing, config)
+    return found
+
+
+def _in_a_fork(names, config):
+    out, into = os.pipe()
+    alone = config["alone"]
+    pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if alone else None
+    try:
+        walls = Walls(names, config["read"], alone)
+        if "namespaces" in names:
+            unshare(NEWPID)
+    except Exception as error:
+        return _said(error)
+    child = os.fork()
+    if not child:
+        try:
+            own = {} if "uid" in names else {"uid": os.getuid(), "gid": os.getgid()}
+            walls.up({**config["run"], **own})
+            said = fault(names, config["outside"])
+        except BaseException as error:
+            said = _said(error)
+        os.write(into, said.encode())
+        os._exit(0)
+    os.close(into)
+    if "namespaces" in names:
+        setns(pids, NEWPID)
+    with open(out, "rb") as file:
+        said = file.read().decode("utf-8", "replace")
+    _, status = os.waitpid(child, 0)
+    return said or (f"the process ended with {status}" if status else "")
+
+
+def _said(error):
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def fault(names, outside):
+    """What is wrong with the walls round this process, "" if nothing is; tried, not guessed.
+
+    outside  a file of the machine that its owner may read, and that must be out of reach
+
+    Runs inside, after `Walls.up`; nothing of a student has run yet.
+    """
+    with open("/proc/self/status") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    if "capabilities" in names:
+        if int(status["CapEff"], 16) or int(status["CapPrm"], 16):
+            return f"CapEff is {status['CapEff']}"
+        if status["NoNewPrivs"] != "1":
+            return "new privileges can be gained"
+    if "seccomp" in names:
+        if status["Seccomp"] != "2":
+            return "no filter is in force"
+        if _works(_internet_socket):
+            return "an internet socket can be made"
+    if "landlock" in names and _works(lambda: open(outside).close()):
+        return "a file of the machine can be read"
+    if "namespaces" in names:
+        if os.getpid() != 1:
+            return "the kernel is not the first process of its own"
+        if _works(lambda: os.stat(outside)):
+            return "a file of the machine is in sight"
+    if "limits" in names and resource.getrlimit(resource.RLIMIT_CORE)[0]:
+        return "a limit does not bind"
+    return ""
+
+
+def _internet_socket():
+    import socket
+
+    socket.socket(socket.AF_INET).close()
+
+
+def _works(attempt):
+    try:
+        attempt()
+    except OSError:
+        return False
+    return True
+
+
+if sys.platform != "linux":
+    raise ImportError("there are no such walls on this system")

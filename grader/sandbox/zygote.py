@@ -1,0 +1,268 @@
+"""A process that has imported what notebooks import, and forks a kernel for each of them.
+
+This file's text runs inside the outer wall.  It never reads what a student wrote: a notebook's code
+travels over a socket that is handed on to its fork, so no later fork can find it in its memory.
+
+It imports and never computes: a library that has started threads hangs in every fork.  What it
+imported is put out of sight again and comes back when a notebook imports it, or else a notebook
+that forgot an import would run here and nowhere else.
+"""
+
+import gc
+import importlib
+import importlib.machinery
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+
+import grader_walls
+
+
+class _Kept:
+    """Modules that are imported, but not to be seen until a notebook imports them.
+
+    They are shown in the groups in which they came: all that `import torch` brings, at once.
+    """
+
+    def __init__(self):
+        self.groups = {}  # by the name that was imported
+        self.group_of = {}  # by module
+        self.links = []  # (parent, its attribute, module) where the two came in different groups
+        self.shown = set()
+
+    def add(self, names, then):
+        """Import each of `names`, and put what came with it out of sight.
+
+        then  functions by name, called when it has been imported
+        """
+        for group in self.groups.values():
+            sys.modules.update(group)  # which may need one another
+        self._bind(lambda name: True)
+        for name in names:
+            before = set(sys.modules)
+            importlib.import_module(name)
+            if name in then:
+                then[name]()
+            new = {n: m for n, m in sys.modules.items() if n not in before}
+            self.groups[name] = new
+            self.group_of.update(dict.fromkeys(new, name))
+        self._hide()
+
+    def _hide(self):
+        self.links, self.shown = [], set()
+        for name, group in self.group_of.items():
+            module = self.groups[group][name]
+            sys.modules.pop(name, None)
+            parent, _, child = name.rpartition(".")
+            if parent and self.group_of.get(parent) != group:
+                self.links.append((parent, child, name))
+                home = self._module(parent)
+                if vars(home).get(child) is module:
+                    delattr(home, child)
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def _module(self, name):
+        group = self.group_of.get(name)
+        return sys.modules[name] if group is None else self.groups[group][name]
+
+    def _bind(self, wanted):
+        for parent, child, name in self.links:
+            if wanted(name) and wanted(parent):
+                setattr(self._module(parent), child, self._module(name))
+
+    def find_spec(self, name, path=None, target=None):
+        group = self.group_of.get(name)
+        if group is None:
+            return None
+        if group not in self.shown:
+            self.shown.add(group)
+            for other, module in self.groups[group].items():
+                if other != name:  # which importlib puts there; if it finds it, it loads it anew
+                    sys.modules.setdefault(other, module)
+            self._bind(lambda n: self.group_of.get(n, group) in self.shown)
+        return importlib.machinery.ModuleSpec(name, _AsItIs(self.groups[group][name]))
+
+
+class _AsItIs:
+    """A loader that gives a module which was loaded before."""
+
+    def __init__(self, module):
+        self.module, self.spec = module, module.__spec__
+        self.loader = getattr(module, "__loader__", None)
+
+    def create_module(self, spec):
+        return self.module
+
+    def exec_module(self, module):
+        module.__spec__, module.__loader__ = self.spec, self.loader
+
+
+class Zygote:
+    """`control` carries requests, one a datagram; an end of it ends everything in here."""
+
+    def __init__(self, control, config):
+        self.control, self.config = control, config
+        self.walls = grader_walls.Walls(config["walls"], config["read"], config["alone"])
+        self.kept = _Kept()
+        # a descriptor by which this process comes back to its own namespace after each fork
+        self.pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if config["alone"] else None
+
+    def run(self):
+        import numpy  # noqa: F401  (which our own half in the kernel needs)
+
+        grader_serving = importlib.import_module("grader_serving")
+        grader_serving.warm()
+        importlib.import_module("grader_inside")
+        self.imports(self.config["imports"])
+        if not self.config["alone"]:
+            import pyprctl
+
+            pyprctl.set_child_subreaper(True)  # whatever a kernel leaves behind comes back to us
+        self.serve()
+
+    def imports(self, names):
+        """Import what some notebook of this run imports, as far as it is installed."""
+        there = []
+        for name in names:
+            try:
+                if importlib.util.find_spec(name.partition(".")[0]) is not None:
+                    there.append(name)
+            except (ImportError, ValueError):
+                pass
+        new = [name for name in there if name not in self.kept.groups]
+        self.kept.add(new, {"matplotlib.pyplot": sys.modules["grader_serving"].figures})
+
+    def serve(self):
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks are reaped by the system
+        gc.collect()
+        gc.freeze()
+        threads = len(os.listdir("/proc/self/task"))
+        if threads > 1:
+            raise RuntimeError(f"{threads} threads before the first fork: it would hang")
+        self.say({"ready": True})
+        while True:
+            data, descriptors, *_ = socket.recv_fds(self.control, 2**20, 4)
+            if not data:
+                self.end()
+            request = json.loads(data)
+            if request["fork"] == "zygote":
+                self.branch(request["imports"], descriptors)
+            else:
+                self.kernel(request, descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def say(self, content, descriptors=()):
+        data = [json.dumps(content).encode()]
+        socket.send_fds(self.control, data, descriptors)
+
+    def end(self):
+        """Without namespaces, what kernels left behind has no end but this."""
+        if not self.config["alone"]:
+            while children := _children():
+                for child in children:
+                    try:
+                        os.kill(child, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+        os._exit(0)
+
+    def branch(self, imports, descriptors):
+        """Fork a zygote that has imported more; it answers on a socket of its own."""
+        child = os.fork()
+        if child:
+            self.told(child)
+            return
+        try:
+            self.control.close()
+            self.control = socket.socket(fileno=descriptors[0])
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self.imports(imports)
+            self.serve()
+        except BaseException:
+            _last_words(self.control, json.dumps({"error": traceback.format_exc()[-2000:]}))
+        finally:
+            os._exit(1)
+
+    def told(self, child):
+        """Tell the other side which process it is, by a descriptor that no later one can have."""
+        descriptor = os.pidfd_open(child)
+        self.say({"child": child}, [descriptor])
+        os.close(descriptor)
+
+    def kernel(self, request, descriptors):
+        """Fork a kernel, the first process of its own namespace where there are namespaces."""
+        if self.pids is not None:
+            grader_walls.unshare(grader_walls.NEWPID)
+        child = os.fork()
+        if child:
+            if self.pids is not None:
+                grader_walls.setns(self.pids, grader_walls.NEWPID)
+            self.told(child)
+            return
+        wire = None
+        try:
+            wire = self.become_kernel(request, *descriptors)
+        except BaseException:
+            wire = wire or socket.socket(fileno=descriptors[0])
+            sys.modules["grader_serving"].told_failure(wire, traceback.format_exc()[-2000:])
+        finally:
+            os._exit(1)
+
+    def become_kernel(self, request, wire, out, err):
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) > 2 and int(name) not in (wire, out, err):
+                try:
+                    os.close(int(name))
+                except OSError:
+                    pass  # the one by which they were listed
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        run, settings = request["run"], request["settings"]
+        os.environ.update(request["environment"])
+        self.walls.up(run)
+        if not self.config["alone"]:
+            import pyprctl
+
+            pyprctl.set_pdeathsig(signal.SIGKILL)
+            pyprctl.set_child_subreaper(True)
+        sys.argv[:] = ["kernel"]
+        sys.path.insert(0, "")
+        inside = sys.modules["grader_inside"]
+        sys.modules["grader_serving"].serve(
+            socket.socket(fileno=wire),
+            out,
+            err,
+            lambda shell: inside.boot(shell, settings),
+            {"answer": inside.answer, "tell_notes": inside.tell_notes},
+        )
+
+
+def _children():
+    found = []
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children") as file:
+            found += [int(pid) for pid in file.read().split()]
+    return found
+
+
+def _last_words(control, text):
+    try:
+        control.send(text.encode())
+    except OSError:
+        pass  # nobody listens any more
+
+
+def main(descriptor, config):
+    """Serve on the socket until it is closed."""
+    control = socket.socket(fileno=descriptor)
+    try:
+        Zygote(control, config).run()
+    except BaseException:
+        _last_words(control, json.dumps({"error": traceback.format_exc()[-2000:]}))
+        os._exit(1)
