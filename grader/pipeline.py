@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grader import __version__
 from grader.authoring import Assignment, Question, Trial, Written
@@ -39,6 +40,9 @@ from grader.model import (
 )
 from grader.sandbox.ground import Ground, choose
 from grader.store import Store
+
+if TYPE_CHECKING:
+    from grader.sandbox.probe import Cases
 
 Progress = Callable[[int, int], None]  # how many notebooks of how many are done
 
@@ -77,15 +81,17 @@ class Plan:
 
     def questions(
         self, notebook: str, public: bool = False
-    ) -> dict[str, tuple[Question, dict[Trial, list[Any]]]]:
+    ) -> dict[str, tuple[Question, dict[Trial, Cases]]]:
         """The code questions of a notebook and the cases of their trials, the published ones only
         if `public`."""
+        from grader.sandbox.probe import Cases
+
         asked = {}
         for question in self.assignment.notebooks[notebook].questions:
             if isinstance(question, Question):
                 checks = [c for c in question.checks if c.published or not public]
                 drawn = expectations(question, self.seed).cases  # once for the class
-                trials = {t: drawn[t.name] for t in map(question.trial, checks)}
+                trials = {t: Cases(drawn[t.name]) for t in map(question.trial, checks)}
                 if trials:
                     asked[question.key] = (question, trials)
         return asked
@@ -127,6 +133,9 @@ def run(
     Raises UsageError, AssignmentError or StoreError before any notebook is run.
     """
     started = time.monotonic()
+    # what a class leaves in memory is kept to the end: looking for garbage in it again and again
+    # takes a tenth of the time
+    gc.set_threshold(50_000, 50, 100)
     bare = plan(settings)
     intake = submissions.collect(paths, bare.assignment)
     ground = ground_of(settings)
@@ -212,6 +221,7 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
         notices=tuple(map(str, notices)) if isinstance(notices, list) else (),
     )
     notes = store.notes()
+    asked = {key: the_plan.questions(key) for key in the_plan.assignment.notebooks}
     records: dict[tuple[str, str], Record] = {}
     problems: dict[tuple[str, str], str] = {}
     for note in notes:
@@ -220,7 +230,7 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
             if record is None:
                 problems[note.student, note.notebook] = "its stored record is not there"
             else:
-                _refuse_other_cases(record, the_plan)
+                _refuse_other_cases(record, asked[note.notebook])
                 records[note.student, note.notebook] = record
     return _gradebook(the_plan, notes, records, problems)
 
@@ -293,6 +303,7 @@ async def _observe_all(
         return {}
     from grader.sandbox import notebook  # which brings in nbclient
 
+    asked = {key: the_plan.questions(key, public) for key in the_plan.assignment.notebooks}
     found: dict[tuple[str, str], Record | str] = {}
     seconds: dict[str, float] = {}
     turn = asyncio.Semaphore(workers)
@@ -302,7 +313,7 @@ async def _observe_all(
         async with turn:
             started = time.monotonic()
             try:
-                questions = the_plan.questions(submission.notebook, public)
+                questions = asked[submission.notebook]
                 execution, observed = await notebook.observe(
                     submission, questions, kernels, the_plan.seed
                 )
@@ -385,13 +396,13 @@ def _who(submission: Submission) -> tuple[str, str]:
     return submission.student, submission.notebook
 
 
-def _refuse_other_cases(record: Record, the_plan: Plan) -> None:
-    from grader.sandbox.probe import digest
-
-    for key, (_, trials) in the_plan.questions(record.submission.notebook).items():
+def _refuse_other_cases(
+    record: Record, questions: Mapping[str, tuple[Question, dict[Trial, Cases]]]
+) -> None:
+    for key, (_, trials) in questions.items():
         asked = record.observed[key].trials if key in record.observed else {}
         for trial, cases in trials.items():
-            if asked and (trial.name not in asked or asked[trial.name].inputs != digest(cases)):
+            if asked and (trial.name not in asked or asked[trial.name].inputs != cases.digest):
                 raise StoreError(
                     f"the cases of {key} ({trial.name}) are not those that this run asked: "
                     "grade again with `grader run`"

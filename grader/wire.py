@@ -6,6 +6,7 @@ would not have written is a WireError.
 """
 
 import base64
+import math
 import sys
 
 import numpy as np
@@ -133,7 +134,7 @@ class _Encoder(_Bounds):
     def array(self, value, depth):
         # the size before any copy: a broadcast view can claim terabytes
         shape = np.ndarray.shape.__get__(value)
-        size = int(np.prod(shape, dtype=object)) * np.ndarray.itemsize.__get__(value)
+        size = math.prod(shape) * np.ndarray.itemsize.__get__(value)
         if size > MAX_BYTES - self.bytes:
             raise WireError(f"an array of {size} bytes is too large to be read")
         plain = np.array(value, subok=False)

@@ -30,7 +30,7 @@ from grader.model import (
     Verdict,
 )
 from grader.report import overview, prose, wording
-from grader.report.drawing import Drawing, drawing
+from grader.report.drawing import Drawing, HeatMap, drawing
 from grader.report.excerpt import Excerpt, excerpt
 from grader.report.wording import clipped, counted, lost, place_said, points, visible
 
@@ -518,9 +518,29 @@ def _environment() -> Environment:
         "advice": prose.advice,
         "inline": prose.inline,
         "starred": _starred,
+        "squares": _squares,
     }
     environment.globals |= {"counted": counted, "unmarked_texts": wording.unmarked_texts}
     return environment
+
+
+def _squares(heat_map: HeatMap) -> Markup:
+    """The squares of a map, each with its value as title.  They are most of a page, and hold
+    nothing but numbers of ours: no template has to escape them."""
+    width, height = heat_map.square_width, heat_map.square_height
+    size = f'width="{width:g}" height="{height:g}"'
+    lines = []
+    for square in heat_map.squares:
+        lines.append(
+            f'<rect class="{square.sign}" x="{square.x:g}" y="{square.y:g}" {size} '
+            f'fill-opacity="{square.shade}" data-row="{square.row}" '
+            f'data-column="{square.column}" data-value="{square.value}">'
+            f"<title>{square.title}</title></rect>"
+        )
+        if square.label:
+            middle = f'x="{square.x + width / 2:g}" y="{square.y + height / 2:g}"'
+            lines.append(f"<text {middle}>{square.label}</text>")
+    return Markup("\n".join(lines))
 
 
 def _starred(notebook: NotebookGrade) -> str:

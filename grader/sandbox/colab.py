@@ -36,7 +36,7 @@ def install(shell, data, training_steps, seed):
 
     data            the folder of what the homework hands out beside the notebooks, or ""
     training_steps  backward passes after which training is ended by a KeyboardInterrupt; 0: never
-    seed            for torch's generators, which no notebook is bound to seed
+    seed            tells the seed of torch's generators, which no notebook is bound to seed
     """
     notes, missing = [], []
 
@@ -53,7 +53,7 @@ def install(shell, data, training_steps, seed):
     _progress_bars()
 
     def adapt(torch):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed())
         _torch(paths, training_steps, note, torch)
 
     sys.meta_path.insert(0, _AfterTorch(adapt))
@@ -339,11 +339,11 @@ def _asking(shell, note):
         note("exit() was not carried out")
 
     shell.ask_exit = stay
-    kill, own = os.kill, os.getpid()
+    kill = os.kill
 
     @functools.wraps(kill)
     def kill_or_restart(pid, number, /):
-        if pid == own == os.getpid() and number == signal.SIGKILL:
+        if pid == os.getpid() and number == signal.SIGKILL:
             os._exit(137)  # how notebooks restart Colab; a first process cannot kill itself
         return kill(pid, number)
 
@@ -407,12 +407,11 @@ class _AfterTorch(importlib.abc.MetaPathFinder):
     """Adapts torch right after it is imported."""
 
     def __init__(self, adapt):
-        self.adapt, self.busy = adapt, False
+        self.adapt, self.done = adapt, False
 
     def find_spec(self, name, path=None, target=None):
-        if name != "torch" or self.busy:
+        if name != "torch" or self.done:
             return None
-        self.busy = True
         others = (f.find_spec(name, path) for f in sys.meta_path if f is not self)
         spec = next((found for found in others if found is not None), None)
         if spec is None or spec.loader is None:
@@ -420,6 +419,7 @@ class _AfterTorch(importlib.abc.MetaPathFinder):
         execute = spec.loader.exec_module
 
         def execute_and_adapt(module):
+            self.done = True
             execute(module)
             self.adapt(module)
 

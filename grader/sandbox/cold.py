@@ -68,11 +68,11 @@ class ColdKernels(Kernels):
 
     kind = "cold"
 
-    async def new(self, boot: dict[str, Any], imports: frozenset[str], spot: Spot) -> Kernel:
+    async def new(self, seed: int, imports: frozenset[str], spot: Spot) -> Kernel:
         kernel = Kernel(_Manager(self, spot), self.limits, self.shown(spot))
         try:
             await kernel.start()
-            await kernel.prepare(_loading(boot))
+            await kernel.prepare(_loading({**self.settings, "seed": seed}))
         except BaseException:
             await kernel.close()
             raise
@@ -97,13 +97,18 @@ class _Manager(AsyncKernelManager):
         if not self.rung.alone:
             # found once for all kernels of a run
             self.environment["MPLCONFIGDIR"] = str(kernels.home / "matplotlib")
-        read = [*outer.readable(), *([kernels.data] if kernels.data else [])]
+        read = [
+            *outer.readable(masked=self.rung.bubblewrap),
+            *([kernels.data] if kernels.data else []),
+        ]
+        fonts = outer.font_list() if self.rung.bubblewrap else None
+        seen = [outer.seen_font_list(fonts)] if fonts is not None else []
         told = {
             "walls": list(self.rung.inner),
             "alone": self.rung.alone,
             "away": outer.away(),
             "read": read,
-            "run": kernels.run(spot, [str(self.connection)]),
+            "run": kernels.run(spot, [str(self.connection)], seen),
             "socket": str(self.connection / "p"),
             "text": texts(["walls"])["grader_walls"] if self.rung.inner else "",
         }
@@ -209,6 +214,7 @@ def _loading(boot: dict[str, Any]) -> str:
         "        module = sys.modules[name] = types.ModuleType(name)\n"
         "        exec(compile(text, f'<{name}>', 'exec'), module.__dict__)\n"
         "    sys.modules['grader_inside'].boot(get_ipython(), settings)\n"
+        "    sys.modules['grader_inside'].begin(settings['seed'])\n"
         f"_load({texts(['wire', 'colab', 'inside'])!r}, {boot!r})\n"
         "del _load"
     )

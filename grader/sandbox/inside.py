@@ -11,7 +11,6 @@ import ast
 import builtins
 import contextlib
 import functools
-import hashlib
 import importlib.machinery
 import inspect
 import io
@@ -36,34 +35,43 @@ IN_NOTEBOOK = re.compile(r" \(<(?:run|handed in) \d+>, line \d+\)")  # of a Synt
 
 
 def boot(shell, settings):
-    """Get the kernel ready for a notebook: names of cells, seeds, what Colab had."""
+    """Get the kernel ready for a notebook: names of cells, what Colab had, a bound on output."""
     global SHELL, PUBLISH, NOTES, MISSING, LOADED
     SHELL, PUBLISH = shell, shell.display_pub.publish
     shell.compile.get_code_name = lambda raw, transformed, number: f"<run {number}>"
     _keep_first_lines(shell.input_transformers_cleanup)
     _bound_output(shell, settings["output_bytes"])
-    seed(settings["seed"])
-    _seed_new_generators(settings["seed"])
-    NOTES, MISSING = install(shell, settings["data"], settings["training_steps"], settings["seed"])
+    _seed_new_generators()
+    NOTES, MISSING = install(
+        shell, settings["data"], settings["training_steps"], lambda: OWN["seed"]
+    )
     sys.meta_path.insert(0, _Hidden(settings["hidden"]))
     LOADED = dict(sys.modules)
 
 
-def seed(number):
+OWN = {"seed": 0}  # of this notebook
+
+
+def begin(number):
     """Seed the generators that a notebook may leave unseeded, so that a rerun is the same."""
+    OWN["seed"] = number
+    seed(number)
+
+
+def seed(number):
     random.seed(number)
     np.random.seed(number % 2**32)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(number)
 
 
-def _seed_new_generators(number):
+def _seed_new_generators():
     """A generator that a notebook makes without a seed is the same in every run, too."""
     made, count = np.random.default_rng, itertools.count()
 
     @functools.wraps(made)
     def default_rng(seed=None):
-        return made([number, next(count)] if seed is None else seed)
+        return made([OWN["seed"], next(count)] if seed is None else seed)
 
     np.random.default_rng = default_rng
 
@@ -124,15 +132,18 @@ class _Hidden:
         return None
 
 
-def publish(message):
-    """Send a message, and wait until it has left: the next call may end this process at once."""
-    PUBLISH({MIME: json.dumps(message)}, {})
-    thread = getattr(SHELL.kernel, "iopub_thread", None)
+def publish(*messages):
+    """Send messages, and wait until they have left: the next call may end this process at once."""
+    PUBLISH({MIME: json.dumps(messages)}, {})
+    kernel = SHELL.kernel
+    thread = getattr(kernel, "iopub_thread", None)
     if thread is not None:
         queued = threading.Event()
         thread.schedule(queued.set)  # in order, so after the message
         queued.wait(1)
         time.sleep(0.002)  # for zmq's own thread, which tells nobody when it is done
+    elif hasattr(kernel, "send"):
+        kernel.send()
 
 
 def tell_notes():
@@ -144,13 +155,26 @@ def tell_notes():
 
 
 def answer(request):
-    """Publish how the target is found, then one result for each case of each trial."""
+    """Publish how the target is found, then one result for each case of each trial.
+
+    A careful request has each published before the next call is made, which may be the last.
+    """
     request = json.loads(request)
     if len(sys.modules) < len(LOADED):  # a notebook that empties it is still asked
         sys.modules.update({n: m for n, m in LOADED.items() if n not in sys.modules})
+    if request["careful"]:
+        for message in _answers(request):
+            publish(message)
+    else:
+        publish(*_answers(request))
+
+
+def _answers(request):
     ns = SHELL.user_ns
+    noted = {"notes": list(NOTES), "missing": list(MISSING)}
     target, found = _target(request, ns)
-    publish({"found": found, "reads": sorted(_reads(target, ns)) if callable(target) else []})
+    reads = sorted(_reads(target, ns)) if callable(target) else []
+    yield {"found": found, "reads": reads, **noted}
     if found["how"] in ("missing", "blocked"):
         return
     number = 0
@@ -161,7 +185,7 @@ def answer(request):
             if request["assigns"]:
                 target = _Rerun(trial["statements"], request["assigns"], ns)
             result = _one_case(target, call, encoded, ns)
-            publish({"case": number, **result})
+            yield {"case": number, **result}
             if result["outcome"] == "interrupted":
                 return  # it would take as long for every other case
             number += 1
@@ -301,10 +325,18 @@ class _Silence(io.TextIOBase):
 
 
 def _digest(value):
+    """What tells whether a value has changed: arrays by their bytes, and what holds arrays."""
+    kind = type(value)
+    if issubclass(kind, np.ndarray) and value.dtype != object:
+        return kind, value.dtype, value.shape, value.tobytes()
+    if kind in (list, tuple):
+        return kind, [_digest(item) for item in value]
+    if kind in (bool, int, float, str, type(None)):
+        return kind, repr(value)
     try:
-        return hashlib.sha256(json.dumps(encode(value)).encode()).digest()
+        return json.dumps(encode(value))
     except Exception:
-        return b"?"
+        return "?"
 
 
 def _said(error):
@@ -373,12 +405,16 @@ def _home(value):
 
 
 def _execute(statement, ns):
-    tree = ast.parse(statement["source"])
-    tree.body = [tree.body[statement["index"]]]
-    name = f"<handed in {statement['cell']}>"
-    text = statement["source"]
-    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-    exec(compile(tree, name, "exec"), ns)
+    exec(_compiled(statement["source"], statement["index"], statement["cell"]), ns)
+
+
+@functools.cache
+def _compiled(source, index, cell):
+    tree = ast.parse(source)
+    tree.body = [tree.body[index]]
+    name = f"<handed in {cell}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    return compile(tree, name, "exec")
 
 
 class _Rerun:

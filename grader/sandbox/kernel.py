@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -71,8 +72,14 @@ class _Client(NotebookClient):
         self.most_bytes = limits.output_bytes
         self.printed = 0
         self.kept = 0  # characters of outputs, of all cells
-        self.over = asyncio.Event()
-        self.received: asyncio.Queue[str] | None = None
+        self.over: asyncio.Future[None]  # done once a cell has printed more than it may
+        self.received: list[str] | None = None
+        self.arrived = 0.0  # when the last of them came
+
+    def begin(self) -> None:
+        """Make ready for the next request."""
+        self.reply, self.printed = {}, 0
+        self.over = asyncio.get_running_loop().create_future()
 
     async def _replied(self, cell: Any, cell_index: int, execute_reply: dict[str, Any]) -> None:
         self.reply = execute_reply["content"]
@@ -84,12 +91,13 @@ class _Client(NotebookClient):
         elif msg["msg_type"] in ("display_data", "execute_result", "update_display_data"):
             if MIME in (data := content.get("data", {})):
                 if self.received is not None and isinstance(data[MIME], str):
-                    self.received.put_nowait(data[MIME])
+                    self.received.append(data[MIME])
+                    self.arrived = time.monotonic()
                 return None
             self.printed += sum(len(part) for part in data.values() if isinstance(part, str))
         self.kept += self.printed - before
-        if self.printed > self.most_bytes:
-            self.over.set()
+        if self.printed > self.most_bytes and not self.over.done():
+            self.over.set_result(None)
         too_much = self.printed > self.most_bytes or self.kept > 2 * self.most_bytes
         if too_much and msg["msg_type"] in ("stream", "display_data", "execute_result"):
             return None
@@ -108,6 +116,7 @@ class Kernel:
         self.client = _Client(manager, limits)
         self.alive = False
         self.stuck = False  # it neither ended nor obeyed an interrupt
+        self.interrupted = False  # what was asked last
         self.runs = 0
 
     async def start(self) -> None:
@@ -122,6 +131,7 @@ class Kernel:
     async def prepare(self, source: str) -> None:
         """Run a cell of ours.  Raises SandboxError if it fails."""
         cell = _cell(source)
+        self.client.begin()
         try:
             await self.client.async_execute_cell(cell, self._place(cell), store_history=False)
         except DeadKernelError as error:
@@ -157,8 +167,7 @@ class Kernel:
     async def run(self, source: str, seconds: float) -> Ran:
         """Run one cell, at most for `seconds`; it is interrupted then, and killed if that fails."""
         cell = _cell(source)
-        self.client.printed = 0
-        self.client.over.clear()
+        self.client.begin()
         self.runs += 1
         task = asyncio.ensure_future(self.client.async_execute_cell(cell, self._place(cell)))
         try:
@@ -169,7 +178,7 @@ class Kernel:
             self.alive = False
             too_much = "it sent more at once than can be read" if how == "lost" else ""
             return Ran("gone", self.runs, self.manager.why or too_much or "the kernel died")
-        count = cell.get("execution_count")
+        count = self.client.reply.get("execution_count")
         self.runs = count if isinstance(count, int) and 0 < count < 10**6 else self.runs
         if how == "over":
             return Ran("interrupted", self.runs, _over_output(self.limits))
@@ -218,13 +227,11 @@ class Kernel:
 
     async def _until_done(self, task: asyncio.Future[Any], seconds: float) -> str:
         """ "done", "late" or "over" (interrupted, and it ended), "stuck", "gone" or "lost"."""
-        over = asyncio.ensure_future(self.client.over.wait())
+        over = self.client.over
         try:
-            done, _ = await asyncio.wait(
-                {task, over}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            if task not in done:
-                how = "over" if over in done else "late"
+            await asyncio.wait({task, over}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                how = "over" if over.done() else "late"
                 await self._interrupt()
                 await asyncio.wait({task}, timeout=INTERRUPT_SECONDS)
                 if not task.done():
@@ -237,77 +244,67 @@ class Kernel:
             return "lost"
         except Exception:  # dead, or what it sends is no message: nbclient trusts a kernel
             return "gone"
-        finally:
-            over.cancel()
 
     async def _interrupt(self) -> None:
         with contextlib.suppress(RuntimeError, ProcessLookupError):
             await self.manager.interrupt_kernel()
 
-    async def ask(self, function: str, argument: str | None, cases: int) -> list[dict[str, Any]]:
-        """The messages that a function of inside.py publishes, at most one for each of `cases`
-        and one before them.
+    async def ask(self, function: str, argument: str | None, most: int) -> list[dict[str, Any]]:
+        """The messages that a function of inside.py publishes, the first `most` of them.
 
-        A call that takes longer than the limit is interrupted; if that fails, `alive` is false and
-        the kernel good for nothing.  What comes back is not to be trusted.
+        What takes longer than a call may, without a message, is interrupted; if that fails,
+        `alive` is false and the kernel good for nothing.  What comes back is not to be trusted.
 
         Raises SandboxError if our own half of it failed.
         """
         cell = _cell("")
         cell.source = self.manager.asking(function, *([] if argument is None else [argument]))
-        self.client.reply = {}
-        self.client.printed = 0
-        self.client.over.clear()
-        self.client.received = asyncio.Queue()
+        self.client.begin()
+        self.client.received = []
+        self.interrupted = False
         task = asyncio.ensure_future(
             self.client.async_execute_cell(cell, self._place(cell), store_history=False)
         )
-        messages: list[dict[str, Any]] = []
         try:
-            async for text in self._arriving(task):
-                with contextlib.suppress(ValueError, RecursionError):
-                    message = json.loads(self._without_folder(text))
-                    if isinstance(message, dict) and len(messages) <= cases:
-                        messages.append(message)
+            await self._answered(task)
+            texts = self.client.received
         finally:
             await _ended(task)
             self.client.received = None
         failed = self.client.reply.get("status") == "error"
         if failed and self.client.reply.get("ename") != "KeyboardInterrupt":
             raise SandboxError(f"{function} failed in the kernel: {self._error()}")
-        return messages
+        messages: list[dict[str, Any]] = []
+        for text in texts:
+            with contextlib.suppress(ValueError, RecursionError):
+                several = json.loads(self._without_folder(text))
+                if isinstance(several, list):
+                    messages += [message for message in several if isinstance(message, dict)]
+        return messages[:most]
 
-    async def _arriving(self, task: asyncio.Future[Any]) -> AsyncIterator[str]:
-        queue = self.client.received
-        assert queue is not None
-        interrupted = False
+    async def _answered(self, task: asyncio.Future[Any]) -> None:
+        seconds, asked = self.limits.call_seconds, time.monotonic()
         while True:
-            getting = asyncio.ensure_future(queue.get())
-            seconds = INTERRUPT_SECONDS if interrupted else self.limits.call_seconds
-            try:
-                done, _ = await asyncio.wait(
-                    {task, getting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-                )
-                if getting in done:
-                    yield getting.result()
-                    continue
-            finally:
-                getting.cancel()
-            if task in done:
-                while not queue.empty():
-                    yield queue.get_nowait()
-                if not task.cancelled() and task.exception() is not None:
-                    self.alive = False
+            since = max(asked, self.client.arrived)
+            left = since + seconds - time.monotonic()
+            await asyncio.wait({task}, timeout=max(left, 0))
+            if task.done():
+                self.alive = self.alive and (task.cancelled() or task.exception() is None)
                 return
-            if interrupted:
+            if max(asked, self.client.arrived) > since:
+                continue
+            if self.interrupted:
                 self.alive, self.stuck = False, True
                 return
-            interrupted = True
+            self.interrupted = True
+            seconds, asked = INTERRUPT_SECONDS, time.monotonic()
             await self._interrupt()
 
     async def close(self) -> None:
         """Kill the kernel and every process that it left behind."""
         with contextlib.suppress(Exception):  # it may be half started or already dead
+            if not self.alive:
+                self.manager.end("")  # with what it may have left behind
             await self.manager.shutdown_kernel(now=True)
         if self.client.kc is not None:
             self.client.kc.stop_channels()
@@ -362,8 +359,18 @@ class Kernels(ABC):
         self.watching: asyncio.Task[None] | None = None
         self.slots: set[int] = set()
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What inside.py is told before the first cell."""
+        return {
+            "data": self.data,
+            "training_steps": self.limits.training_steps,
+            "output_bytes": self.limits.output_bytes,
+            "hidden": outer.OURS,
+        }
+
     @abstractmethod
-    async def new(self, boot: dict[str, Any], imports: frozenset[str], spot: Spot) -> Kernel:
+    async def new(self, seed: int, imports: frozenset[str], spot: Spot) -> Kernel:
         """A kernel that is ready for a notebook.  Raises SandboxError if there is none."""
 
     async def open(self) -> None:  # noqa: B027  (not every kind has to)
@@ -384,18 +391,11 @@ class Kernels(ABC):
         """
         if self.watching is None:
             self.watching = asyncio.create_task(self._watch())
-        boot = {
-            "seed": seed,
-            "data": self.data,
-            "training_steps": self.limits.training_steps,
-            "output_bytes": self.limits.output_bytes,
-            "hidden": outer.OURS,
-        }
         slot = next(n for n in range(len(self.slots) + 1) if n not in self.slots)
         self.slots.add(slot)
         folder = Path(tempfile.mkdtemp(prefix="k", dir=self.home))
         try:
-            it = await self.new(boot, imports, self._spot(slot, folder))
+            it = await self.new(seed, imports, self._spot(slot, folder))
             self.managers.add(it.manager)
             try:
                 yield it
@@ -426,21 +426,26 @@ class Kernels(ABC):
 
     def shown(self, spot: Spot) -> list[tuple[str, str]]:
         """What is said in place of our folders; the innermost first."""
-        pairs = [(spot.folders[name], outer.FOLDERS[name]) for name in spot.folders]
+        pairs = [
+            (spot.folders["work"], "/content"),
+            (spot.folders["home"], "/root"),
+            (spot.folders["tmp"], "/tmp"),
+        ]
         pairs += [(self.data, "/content"), (str(spot.folder), "/root"), (str(self.home), "/root")]
-        return [(path, name) for path, name in pairs if path and path != name]
+        inside = 4 if self.rung.alone else len(pairs)  # of ours nothing else is seen there
+        return [(path, name) for path, name in pairs[:inside] if path and path != name]
 
-    def run(self, spot: Spot, also: Sequence[str] = ()) -> dict[str, Any]:
-        """What the walls of a kernel are told; it may write `also` beside its own folders."""
+    def run(self, spot: Spot, also: Sequence[str] = (), seen: Sequence[str] = ()) -> dict[str, Any]:
+        """What the walls of a kernel are told; beside its own folders it may write `also`, and see
+        what is `seen` below them."""
         limits = self.limits
+        covered = [*outer.below(tuple(spot.folders.values())), *also, *seen]
         return {
             "folders": spot.folders,
             "also": list(also),
             "uid": spot.uid,
             "gid": spot.gid,
-            "covered": [*outer.below(tuple(spot.folders.values())), *also]
-            if self.rung.alone
-            else [],
+            "covered": covered if self.rung.alone else [],
             "memory_bytes": limits.memory_bytes,
             "disk_bytes": limits.disk_bytes,
             "processes": limits.processes,

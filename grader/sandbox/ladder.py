@@ -227,7 +227,7 @@ def _tried(inner: tuple[str, ...], *, bubblewrap: bool) -> dict[str, str] | str:
         config = {
             "walls": inner,
             "alone": bubblewrap,
-            "read": outer.readable(),
+            "read": outer.readable(masked=bubblewrap),
             "run": run,
             "outside": str(secret),
         }

@@ -11,16 +11,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grader.authoring import Case, Cell, Question, Trial
+from grader.authoring import Cell, Question, Trial
 from grader.errors import SandboxError
 from grader.model import CellFailure, Execution, Limits, Observed, Outcome, Place, Submission
 from grader.sandbox import probe, slices
 from grader.sandbox.ground import Ground
 from grader.sandbox.kernel import Kernel, Kernels, Ran, data_folder
+from grader.sandbox.probe import Cases
 
 MOST_LEFT_OUT = 4  # cells that may kill the kernel before we give up on the notebook
 
-Trials = Mapping[Trial, Sequence[Case]]
+Trials = Mapping[Trial, Cases]
 
 
 async def observe(
@@ -101,6 +102,8 @@ class _Run:
         self.late = False
         self.adapted: tuple[str, ...] = ()
         self.missing: tuple[str, ...] = ()
+        self.noted = False
+        self.careful: set[str] = set()  # questions that ended a fork, or did not end
         self.observed: dict[str, Observed] = {}
 
     async def result(self) -> tuple[Execution, dict[str, Observed]]:
@@ -110,8 +113,9 @@ class _Run:
             async with self.kernels.kernel(own_seed, self.imports) as running:
                 runs = await self._run_cells(running)
                 if running.alive:
-                    await self._read_notes(running)
                     await self._ask_all(running, runs)
+                if running.alive and not self.noted:
+                    await self._read_notes(running)
             undone = [key for key in self.questions if key not in self.observed]
             if not undone:
                 break
@@ -172,30 +176,43 @@ class _Run:
         nothing but itself; where there is no fork, to the kernel, for as long as it lives."""
         while any(key not in self.observed for key in self.questions):
             forked = await running.fork()
+            before = len(self.observed), len(self.careful)
             try:
-                asked = forked or running
-                before = len(self.observed)
-                await self._ask(asked, runs)
+                await self._ask(forked or running, runs, at_once=forked is not None)
             finally:
                 if forked is not None:
                     await forked.close()
-            if forked is None or len(self.observed) == before or not running.alive:
+            after = len(self.observed), len(self.careful)
+            if forked is None or after == before or not running.alive:
                 return  # what is left is asked of the notebook run anew
 
-    async def _ask(self, running: Kernel, runs: Mapping[int, int]) -> None:
+    async def _ask(self, running: Kernel, runs: Mapping[int, int], *, at_once: bool) -> None:
+        """Asks for as long as the kernel lives.
+
+        at_once  the results of a question come together, which is faster; one that ends its kernel,
+                 or has to be interrupted, is left to be asked again with care
+        """
         targets = [question.target for question, _ in self.questions.values()]
         taken = {name for t in targets for name in (t.assigns if isinstance(t, Cell) else [str(t)])}
         answers = probe.Answers(self.statements, runs, taken)
         for key, (question, trials) in self.questions.items():
             if key in self.observed:
                 continue
-            request = probe.request(question, trials, self.statements, taken, self.seed)
-            cases = sum(len(c) for c in trials.values())
+            careful = not at_once or key in self.careful
+            request = probe.request(
+                question, trials, self.statements, taken, self.seed, careful=careful
+            )
+            most = 1 + sum(len(c) for c in trials.values())
             try:
-                messages = await running.ask("answer", request, cases)
+                messages = await running.ask("answer", request, most)
+                if not careful and (running.interrupted or not running.alive):
+                    self.careful.add(key)
+                    return
                 self.observed[key] = answers.observed(
                     question, trials, messages, running.alive, running.stuck
                 )
+                if not self.noted and messages:
+                    self._note_adaptations(messages[0])
             except SandboxError as error:
                 self.observed[key] = Observed(None, error=probe.plain(str(error)))
             if not running.alive:
@@ -206,7 +223,10 @@ class _Run:
             messages = await running.ask("tell_notes", None, 1)
         except SandboxError:
             messages = []  # the notebook broke what notes it; its questions will show if it matters
-        told = messages[0] if messages else {}
+        self._note_adaptations(messages[0] if messages else {})
+
+    def _note_adaptations(self, told: Mapping[str, Any]) -> None:
+        self.noted = True
         self.adapted, self.missing = (
             tuple(probe.plain(text) for text in part[:100]) if isinstance(part, list) else ()
             for part in (told.get("notes"), told.get("missing"))

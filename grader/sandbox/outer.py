@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from grader.errors import SandboxError
@@ -30,10 +31,19 @@ SETTINGS = (
     "/etc/mime.types",
     "/var/cache/fontconfig",
 )
-# where a notebook finds itself; on Colab it was there too
-FOLDERS = {"work": "/content", "home": "/root", "tmp": "/tmp"}
 DATA = "/homework"
 FIRST_UID = 60_000
+
+
+@cache
+def _home() -> str:
+    # a mount there would cover a Python that was installed below it
+    tops = (Path(top).resolve() for top in (sys.prefix, sys.base_prefix))
+    return "/home/student" if any(top.is_relative_to("/root") for top in tops) else "/root"
+
+
+# where a notebook finds itself; on Colab it was there too
+FOLDERS = {"work": "/content", "home": _home(), "tmp": "/tmp"}
 
 
 def environment(folders: Mapping[str, str]) -> dict[str, str]:
@@ -58,6 +68,23 @@ def environment(folders: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+@cache
+def font_list() -> Path | None:
+    """What matplotlib knows of this machine's fonts, so that no process inside has to look at them
+    again, which takes it half a second; found out once, and kept for later runs."""
+    try:
+        version = metadata.version("matplotlib")
+        folder = Path.home() / ".cache" / "grader" / f"matplotlib-{version}"
+        if not list(folder.glob("fontlist-*.json")):
+            folder.mkdir(parents=True, exist_ok=True)
+            environment = {**os.environ, "MPLCONFIGDIR": str(folder), "MPLBACKEND": "agg"}
+            command = python("import matplotlib.font_manager")
+            subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+        return next(folder.glob("fontlist-*.json"), None)
+    except (OSError, RuntimeError, subprocess.TimeoutExpired, metadata.PackageNotFoundError):
+        return None
+
+
 def program() -> str | None:
     """bubblewrap's path, if it is installed."""
     return shutil.which("bwrap")
@@ -68,6 +95,11 @@ def python(text: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-s", "-B", "-c", text, *arguments]
 
 
+def seen_font_list(fonts: Path) -> str:
+    """Where it is found inside."""
+    return f"{environment(FOLDERS)['MPLCONFIGDIR']}/{fonts.name}"
+
+
 @cache
 def prefix() -> tuple[str, ...]:
     """The parts of this Python that it needs: `python -m venv .` makes a course's folder the
@@ -76,7 +108,8 @@ def prefix() -> tuple[str, ...]:
     parts = ("bin", "lib", "lib64", "share", "pyvenv.cfg")
     found = [top / part for top in tops if str(top) not in ("/usr", "/") for part in parts]
     found.append(Path(sys.prefix) / "bin")  # by the name by which it is started
-    return tuple(dict.fromkeys(str(path) for path in found if path.exists()))
+    # lib64 is often a link to lib: a second way to what must not be seen there
+    return tuple(dict.fromkeys(str(p) for p in found if p.exists() and not p.is_symlink()))
 
 
 @cache
@@ -104,12 +137,15 @@ def away() -> tuple[str, ...]:
 
 
 @cache
-def readable() -> tuple[str, ...]:
-    """What Landlock lets be read, besides a notebook's own folders and data; where an assignment
-    lies within a folder, that folder is named entry by entry without it."""
-    names: list[str] = [*SYSTEM, *SETTINGS]
+def readable(*, masked: bool) -> tuple[str, ...]:
+    """What Landlock lets be read, besides a notebook's own folders and data.
+
+    masked  whether bubblewrap hides what must be hidden within these; if not, a folder in which an
+            assignment lies is named entry by entry without it
+    """
+    names: list[str] = [*SYSTEM, *(["/etc", "/var"] if masked else SETTINGS)]
     for part in prefix():
-        names += _without(Path(part), [Path(path) for path in hidden()])
+        names += [part] if masked else _without(Path(part), [Path(path) for path in hidden()])
     return tuple(name for name in names if Path(name).exists())
 
 
@@ -169,6 +205,8 @@ def wrapped(
     made += ["--proc", "/proc", "--dev", "/dev"]
     for place in (*FOLDERS.values(), "/scratch"):
         made += ["--perms", "0755", "--tmpfs", place]
+    if (fonts := font_list()) is not None:
+        made += ["--ro-bind", str(fonts), seen_font_list(fonts)]
     for path in prefix():
         made += [*_parents(path), "--ro-bind", path, path]
     for path in hidden():

@@ -79,9 +79,9 @@ class PipeKernels(Kernels):
         self.zygotes: dict[bool, Zygote] = {}  # by whether it has torch
         self.turn = asyncio.Lock()
 
-    async def new(self, boot: dict[str, Any], imports: frozenset[str], spot: Spot) -> Kernel:
+    async def new(self, seed: int, imports: frozenset[str], spot: Spot) -> Kernel:
         environment = {} if self.rung.alone else outer.environment(spot.folders)
-        request = {"run": self.run(spot), "settings": boot, "environment": environment}
+        request = {"run": self.run(spot), "seed": seed, "environment": environment}
         for again in (True, False):
             zygote = await self._zygote("torch" in imports)
             kernel = Kernel(PipeManager(zygote, request, spot), self.limits, self.shown(spot))
@@ -100,7 +100,7 @@ class PipeKernels(Kernels):
                 names = [
                     n for key, names in PRELOADED.items() if key in self.imports for n in names
                 ]
-                zygote = Zygote.started(self.rung, names, self.data_folder)
+                zygote = Zygote.started(self.rung, names, self.data_folder, self.settings)
                 try:
                     await zygote.ready()
                 except BaseException:
@@ -152,7 +152,9 @@ class Zygote:
         control.setblocking(False)
 
     @classmethod
-    def started(cls, rung: Rung, imports: Sequence[str], data: str) -> Zygote:
+    def started(
+        cls, rung: Rung, imports: Sequence[str], data: str, settings: Mapping[str, Any]
+    ) -> Zygote:
         """One that is being started; `ready` tells when it is."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         it = cls(ours, rung)
@@ -168,8 +170,10 @@ class Zygote:
                 "walls": rung.inner,
                 "alone": rung.alone,
                 "imports": list(imports),
+                "settings": settings,
+                "work": outer.FOLDERS["work"],
                 "read": [
-                    *outer.readable(),
+                    *outer.readable(masked=rung.bubblewrap),
                     *([outer.DATA if rung.bubblewrap else data] * bool(data)),
                 ],
             },
@@ -675,7 +679,7 @@ class ForkManager(PipeManager):
         processes.kill_below(self.kernel.pid)
 
     async def shutdown_kernel(self, now: bool = False) -> None:
-        self.end("")
+        self.disconnect()  # upon which it ends
         if self.process is not None:
             os.close(self.process)
             self.process = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
@@ -27,6 +28,7 @@ DIED = Observation(Outcome.RAISED, error="the kernel died in this call")
 NOT_TRIED = Observation(Outcome.RAISED, error="not tried: the kernel died in an earlier call")
 
 
+@functools.cache
 def call_source(call: Any) -> str:
     """The source of a trial's call, to be run in the kernel; "" for a plain call.
 
@@ -44,55 +46,69 @@ def call_source(call: Any) -> str:
     return textwrap.dedent(inspect.getsource(call))
 
 
-def encoded(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """Cases as the kernel is sent them."""
-    return [{"args": wire.encode(list(c.args)), "given": wire.encode(dict(c.given))} for c in cases]
+class Cases(tuple[Case, ...]):
+    """The cases of a trial, the same for a whole class, as they are sent."""
 
+    @functools.cached_property
+    def text(self) -> str:
+        """The cases as the kernel is sent them, in JSON."""
+        return json.dumps(
+            [
+                {"args": wire.encode(list(c.args)), "given": wire.encode(dict(c.given))}
+                for c in self
+            ],
+            sort_keys=True,
+        )
 
-def digest(cases: Sequence[Case]) -> str:
-    """What tells whether stored observations are of just these inputs."""
-    return hashlib.sha256(json.dumps(encoded(cases), sort_keys=True).encode()).hexdigest()[:16]
+    @functools.cached_property
+    def digest(self) -> str:
+        """What tells whether stored observations are of just these inputs."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
 
 def request(
     question: Question,
-    trials: Mapping[Trial, Sequence[Case]],
+    trials: Mapping[Trial, Cases],
     statements: Sequence[Statement],
     taken: Collection[str],
     seed: int,
+    careful: bool,
 ) -> str:
     """What the kernel is asked about `question`, as JSON.
 
-    taken  names of the notebook's targets, which no renamed target can have
+    taken    names of the notebook's targets, which no renamed target can have
+    careful  whether each result is to leave before the next call is made
     """
     target = question.target
     assigns = (
         list(slices.made_as(statements, target.assigns, taken)) if isinstance(target, Cell) else []
     )
-    return json.dumps(
-        {
-            "name": str(target),
-            "assigns": assigns,
-            "seed": seed,
-            "definitions": []
-            if isinstance(target, Cell)
-            else [
-                _shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)
-            ],
-            "trials": [
-                {
-                    "call": call_source(trial.call),
-                    "cases": encoded(cases),
-                    "statements": [
-                        _shipped(s) for s in slices.rerun(statements, cases[0].given, assigns)
-                    ]
-                    if assigns
-                    else [],
-                }
-                for trial, cases in trials.items()
-            ],
-        }
-    )
+    asked = {
+        "name": str(target),
+        "assigns": assigns,
+        "seed": seed,
+        "careful": careful,
+        "definitions": []
+        if isinstance(target, Cell)
+        else [_shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)],
+    }
+    texts = [
+        _with(_trial(trial, cases, statements, assigns), "cases", cases.text)
+        for trial, cases in trials.items()
+    ]
+    return _with(asked, "trials", f"[{', '.join(texts)}]")
+
+
+def _trial(
+    trial: Trial, cases: Cases, statements: Sequence[Statement], assigns: Sequence[str]
+) -> dict[str, Any]:
+    rerun = slices.rerun(statements, cases[0].given, assigns) if assigns else []
+    return {"call": call_source(trial.call), "statements": [_shipped(s) for s in rerun]}
+
+
+def _with(content: Mapping[str, Any], key: str, text: str) -> str:
+    """`content` in JSON, with one more key whose value is JSON already."""
+    return f"{json.dumps(content)[:-1]}, {json.dumps(key)}: {text}}}"
 
 
 def _candidates(
@@ -129,7 +145,7 @@ class Answers:
     def observed(
         self,
         question: Question,
-        trials: Mapping[Trial, Sequence[Case]],
+        trials: Mapping[Trial, Cases],
         messages: Sequence[Mapping[str, Any]],
         alive: bool,
         stuck: bool = False,
@@ -161,7 +177,7 @@ class Answers:
         seen += [NOT_TRIED if seen[-1:] == [DIED] else NOT_ASKED] * (wanted - len(seen))
         asked, at = {}, 0
         for trial, cases in trials.items():
-            asked[trial.name] = Asked(digest(cases), tuple(seen[at : at + len(cases)]))
+            asked[trial.name] = Asked(cases.digest, tuple(seen[at : at + len(cases)]))
             at += len(cases)
         reads = messages[0].get("reads") if messages else []
         names = reads if isinstance(reads, list) else []

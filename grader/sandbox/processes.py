@@ -26,11 +26,15 @@ def is_below(pid: int, top: int) -> bool:
     return False
 
 
-def below(pid: int) -> list[psutil.Process]:
+def below(pid: int) -> list[int]:
     """Every process that descends from `pid`."""
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).children(recursive=True)
-    return []
+    found, todo = [], [pid]
+    while todo:
+        with contextlib.suppress(OSError, ValueError):
+            for task in Path(f"/proc/{todo.pop()}/task").iterdir():
+                todo += (own := [int(child) for child in (task / "children").read_text().split()])
+                found += own
+    return found
 
 
 def kill_below(pid: int) -> None:
@@ -39,18 +43,18 @@ def kill_below(pid: int) -> None:
     They are stopped first, so that none can start another one while the others are killed.
     """
     for _ in range(100):
-        living = [p for p in below(pid) if _runs(p)]
+        living = [child for child in below(pid) if _runs(child)]
         if not living:
             return
         for number in (signal.SIGSTOP, signal.SIGKILL):
-            for process in living:
-                with contextlib.suppress(psutil.Error):
-                    process.send_signal(number)
+            for child in living:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(child, number)
 
 
-def _runs(process: psutil.Process) -> bool:
+def _runs(pid: int) -> bool:
     with contextlib.suppress(psutil.Error):
-        return process.status() != psutil.STATUS_ZOMBIE
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
 
 
@@ -62,15 +66,11 @@ def anonymous_bytes(pid: int) -> int:
 def used_bytes(pid: int, base: int) -> int:
     """The memory of a process and its descendants beyond `base` each, which they share; what they
     map together counts once."""
-    total, shared, todo = 0, 0, [pid]
-    while todo:
-        one = todo.pop()
+    total, shared = 0, 0
+    for one in (pid, *below(pid)):
         anonymous, mapped = _of_status(one)
         total += max(0, anonymous - base)
         shared = max(shared, mapped)
-        with contextlib.suppress(OSError, ValueError):
-            text = Path(f"/proc/{one}/task/{one}/children").read_text("ascii")
-            todo += [int(child) for child in text.split()]
     return total + shared
 
 

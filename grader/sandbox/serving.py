@@ -7,7 +7,9 @@ A frame is a length (4 bytes, little-endian), a channel (1 byte: s shell, i iopu
 end before the beginning) and JSON.
 """
 
+import ast
 import asyncio
+import functools
 import io
 import json
 import logging
@@ -20,6 +22,7 @@ import threading
 import time
 from datetime import datetime, timezone
 
+from ipykernel import ipkernel
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.zmqshell import ZMQInteractiveShell
 from jupyter_client.jsonutil import json_default
@@ -28,6 +31,7 @@ from traitlets import Any
 from traitlets.config import Config
 
 CHUNK = 2**18  # characters of one stream message, and bytes of one read
+SECONDS = 0.2  # for which what is written may wait for more
 HEAD = struct.Struct("<I")
 
 KERNEL = None
@@ -36,26 +40,55 @@ _dumps, _loads = json.JSONEncoder(default=json_default).encode, json.loads
 _getpid, _monotonic = os.getpid, time.monotonic
 
 
-class _Wire:
-    """The socket, or the channel of it that Session.send is given."""
+class _Socket:
+    """The socket of this process, and what is to leave on it.
+
+    Messages leave together: when a request is done, when there are many, or when the last have
+    left a while ago.  Each time the other side wakes up costs as much as a short cell.
+    """
+
+    def __init__(self):
+        self.socket, self.pid, self.lock = None, None, threading.RLock()
+        self.frames, self.size, self.last = [], 0, 0.0
+
+    def add(self, channel, message):
+        data = _dumps(message).encode("ascii")
+        if self.pid != _getpid():
+            return  # a worker that a cell forked must not speak in between
+        with self.lock:
+            self.frames += (HEAD.pack(len(data) + 1), channel, data)
+            self.size += len(data)
+            if self.size > CHUNK or _monotonic() - self.last > SECONDS:
+                self.send()
+
+    def send(self):
+        if self.frames and self.pid == _getpid():
+            with self.lock:
+                self.last = _monotonic()
+                frames, self.frames, self.size = b"".join(self.frames), [], 0
+                self.socket.sendall(frames)
+
+
+class _Channel:
+    """What Session.send is given: a channel of the socket."""
 
     closed = False
 
-    def __init__(self, channel, lock):
-        self.channel, self.lock, self.socket, self.pid = channel, lock, None, None
+    def __init__(self, name):
+        self.name = name
 
     def emit(self, message):
-        data = _dumps(message).encode("ascii")
-        if self.pid == _getpid():  # a worker that a cell forked must not speak in between
-            with self.lock:
-                self.socket.sendall(HEAD.pack(len(data) + 1) + self.channel + data)
+        SOCKET.add(self.name, message)
 
     def flush(self, *_):
         pass
 
 
+SOCKET = _Socket()
+
+
 class _Session(Session):
-    """A Session whose messages are dicts on a _Wire."""
+    """A Session whose messages are dicts on a _Channel."""
 
     count = 0
 
@@ -90,6 +123,8 @@ class _Session(Session):
         header=None,
         metadata=None,
     ):
+        if msg_or_type == "execute_input":
+            return {}  # whoever sent the code knows it
         message = msg_or_type
         if not isinstance(message, dict):
             message = self.msg(msg_or_type, content, parent, header, metadata)
@@ -104,8 +139,8 @@ class _Out(io.TextIOBase):
 
     encoding, errors = "utf-8", "replace"
 
-    def __init__(self, name, descriptor, wire):
-        self.name, self.descriptor, self.wire = name, descriptor, wire
+    def __init__(self, name, descriptor, channel):
+        self.name, self.descriptor, self.channel = name, descriptor, channel
         self.parts, self.size, self.last = [], 0, 0.0
         self.lock = threading.RLock()
 
@@ -118,40 +153,71 @@ class _Out(io.TextIOBase):
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text)}")
-        if self.wire.pid != _getpid():
+        if SOCKET.pid != _getpid():
             os.write(self.descriptor, text.encode("utf-8", "replace"))
             return len(text)
         with self.lock:
             self.parts.append(text)
             self.size += len(text)
-            if self.size > CHUNK // 4 or _monotonic() - self.last > 0.2:
+            if self.size > CHUNK // 4 or _monotonic() - self.last > SECONDS:
                 self.flush()
         return len(text)
 
     def flush(self):
-        if not self.parts or self.wire.pid != _getpid():
+        if not self.parts or SOCKET.pid != _getpid():
             return
         with self.lock:
             self.last = _monotonic()
             text, self.parts, self.size = "".join(self.parts), [], 0
             for at in range(0, len(text), CHUNK):
                 content = {"name": self.name, "text": text[at : at + CHUNK]}
-                KERNEL.session.send(self.wire, "stream", content, KERNEL.get_parent("shell"))
+                KERNEL.session.send(self.channel, "stream", content, KERNEL.get_parent("shell"))
+
+
+def _is_python(text):
+    try:
+        compile(text, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 class _Shell(ZMQInteractiveShell):
+    """The shell, which does nothing twice: ipykernel asks, and then run_cell asks again."""
+
     _last_cell = (None, "")
+    _last_async = (None, False)
 
     def enable_gui(self, gui=None):
         self.active_eventloop = gui  # no event loop but the kernel's own
 
-    def transform_cell(self, raw_cell):  # ipykernel asks for it, and then run_cell again
+    def transform_cell(self, raw_cell):
         if raw_cell != self._last_cell[0]:
-            self._last_cell = raw_cell, super().transform_cell(raw_cell)
+            # what is Python already has no magics in it: looking for them costs more than the cell
+            whole = raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
+            known = whole if _is_python(whole) else super().transform_cell(raw_cell)
+            self._last_cell = raw_cell, known
         return self._last_cell[1]
+
+    def transform_ast(self, node):
+        # ours is the only one there, and changes nothing but imports
+        imports = any(isinstance(part, (ast.Import, ast.ImportFrom)) for part in node.body)
+        return super().transform_ast(node) if imports or len(self.ast_transformers) > 1 else node
+
+    def should_run_async(self, raw_cell, *, transformed_cell=None, preprocessing_exc_tuple=None):
+        about = raw_cell, transformed_cell, preprocessing_exc_tuple is None
+        if about != self._last_async[0]:
+            known = super().should_run_async(
+                raw_cell,
+                transformed_cell=transformed_cell,
+                preprocessing_exc_tuple=preprocessing_exc_tuple,
+            )
+            self._last_async = about, known
+        return self._last_async[1]
 
 
 class _Kernel(IPythonKernel):
+    send = staticmethod(SOCKET.send)  # at once, what would have waited for more
     shell_class = _Shell
     session = Any()
     shell_stream = Any()
@@ -182,18 +248,22 @@ def warm():
     config.HistoryManager.enabled = False
     config.InteractiveShell.xmode = "Plain"  # the default takes seconds over a RecursionError
     config.InteractiveShell.colors = "NoColor"
-    lock = threading.RLock()
     log = logging.getLogger("grader.kernel")
     log.addHandler(logging.NullHandler())
     log.propagate = False
+    # asked before each cell, and always the same
+    accepts = functools.cache(ipkernel._accepts_parameters)
+    ipkernel._accepts_parameters = lambda method, names: accepts(method, tuple(names))
     KERNEL = _Kernel.instance(
         config=config,
         log=log,
         session=_Session(),
-        shell_stream=_Wire(b"s", lock),
-        iopub_socket=_Wire(b"i", lock),
+        shell_stream=_Channel(b"s"),
+        iopub_socket=_Channel(b"i"),
         user_ns={},
     )
+    sys.stdout = KERNEL._stdout = _Out("stdout", 1, KERNEL.iopub_socket)
+    sys.stderr = KERNEL._stderr = _Out("stderr", 2, KERNEL.iopub_socket)
     shell = KERNEL.shell
     shell.kernel = KERNEL
     shell.displayhook.get_execution_count = lambda: KERNEL.execution_count
@@ -223,11 +293,11 @@ def told_failure(wire, text):
     wire.sendall(HEAD.pack(len(data) + 1) + b"e" + data)
 
 
-def serve(wire, out, err, boot, asked):
+def serve(wire, out, err, begin, asked):
     """Be the kernel on the socket `wire` until it is closed.
 
     out, err  descriptors for what is written below sys.stdout and sys.stderr
-    boot      called with the shell before the first request
+    begin     called before the first request
     asked     functions that the other side may call, by name
     """
     global ASKED
@@ -237,22 +307,18 @@ def serve(wire, out, err, boot, asked):
     os.dup2(err, 2)
     os.close(out)
     os.close(err)
-    sys.stdout = _Out("stdout", 1, kernel.iopub_socket)
-    sys.stderr = _Out("stderr", 2, kernel.iopub_socket)
-    kernel._stdout, kernel._stderr = sys.stdout, sys.stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     kernel.io_loop, kernel.shell_channel_thread = _Loop(loop), _Here()
-    boot(kernel.shell)
+    begin()
     _to(wire, b"f", {"ready": True})
     loop.run_until_complete(_life(wire))
     os._exit(0)
 
 
 def _speak_on(wire):
-    for channel in (KERNEL.shell_stream, KERNEL.iopub_socket):
-        channel.socket, channel.pid = wire, os.getpid()
+    SOCKET.socket, SOCKET.pid = wire, os.getpid()
 
 
 def _to(wire, channel, content, descriptors=()):
@@ -286,11 +352,11 @@ async def _life(wire):
 async def _handled(message):
     kernel = KERNEL
     kernel.set_parent([], message, channel="shell")
-    kernel._publish_status("busy", "shell")
     kind = message["header"]["msg_type"]
     handler = _ask if kind == "ask_request" else kernel.shell_handlers[kind]
+    SOCKET.last = now = _monotonic()
     for stream in (kernel._stdout, kernel._stderr):
-        stream.last = _monotonic()
+        stream.last = now
     kernel.pre_handler_hook()  # from here on SIGINT is a KeyboardInterrupt
     try:
         result = handler(kernel.shell_stream, [], message)
@@ -303,6 +369,7 @@ async def _handled(message):
     for stream in (kernel._stdout, kernel._stderr):
         stream.flush()
     kernel._publish_status("idle", "shell")
+    SOCKET.send()
 
 
 def _ask(stream, ident, message):

@@ -58,12 +58,13 @@ class Walls:
 
     def __init__(self, names, read, alone):
         self.names, self.read, self.alone = frozenset(names), read, alone
-        self.filter = _filter(alone) if "seccomp" in self.names else None
+        self.filter = _program(_filter(alone)) if "seccomp" in self.names else None
         if "landlock" in self.names:
             import landlockpy
 
             if not landlockpy.abi_version():
                 raise OSError(errno.ENOSYS, "this kernel has no Landlock")
+            self.readable = self._readable()
         if "capabilities" in self.names:
             import pyprctl
 
@@ -92,29 +93,38 @@ class Walls:
         if "landlock" in self.names:
             self._landlock(run)
         if self.filter is not None:
-            self.filter.load()
+            _load(self.filter)
 
     def _landlock(self, run):
         from landlockpy import AccessFS, Ruleset, Scope, fs_for_abi
 
-        reading = AccessFS.READ_FILE | AccessFS.READ_DIR | AccessFS.EXECUTE
-        writable = [*run["folders"].values(), *run["also"], *(["/dev/shm"] if self.alone else [])]
         with Ruleset(scoped=Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL) as rules:
-            own = ["/proc"] if self.alone else ["/proc/self", "/proc/cpuinfo", "/proc/meminfo"]
-            for path in [*self.read, *own]:
-                if os.path.isdir(path):
-                    rules.allow_path(path, reading)
-                elif os.path.exists(path):
-                    rules.allow_path(path, reading & ~AccessFS.READ_DIR)
-            if self.alone:  # all that is there is what the outer wall lets be seen
-                rules.allow_path("/", AccessFS.READ_DIR)
+            for path, access in self.readable:
+                rules.allow_path(path, access)
             every = fs_for_abi(rules.abi_version) & ~(AccessFS.MAKE_BLOCK | AccessFS.MAKE_CHAR)
-            for path in writable:
+            shared = ["/dev/shm"] if self.alone else []
+            for path in (*run["folders"].values(), *run["also"], *shared):
                 rules.allow_path(path, every)
-            for path in DEVICES:
-                if os.path.exists(path):
-                    rules.allow_path(path, AccessFS.READ_FILE | AccessFS.WRITE_FILE)
             rules.restrict()
+
+    def _readable(self):
+        """What may be read, and how: (path, rights)."""
+        from landlockpy import AccessFS
+
+        folder = AccessFS.READ_FILE | AccessFS.READ_DIR | AccessFS.EXECUTE
+        file, device = folder & ~AccessFS.READ_DIR, AccessFS.READ_FILE | AccessFS.WRITE_FILE
+        own = ["/proc"] if self.alone else ["/proc/self", "/proc/cpuinfo", "/proc/meminfo"]
+        found = [(path, device) for path in DEVICES if os.path.exists(path)]
+        for path in (*self.read, *own):
+            if os.path.islink(path) and os.path.realpath(path).startswith("/usr/"):
+                continue  # as /lib: named already
+            if os.path.isdir(path):
+                found.append((path, folder))
+            elif os.path.isfile(path):
+                found.append((path, file))
+        if self.alone:  # all that is there is what the outer wall lets be seen
+            found.append(("/", AccessFS.READ_DIR))
+        return found
 
 
 def _own_world(run):
@@ -142,7 +152,8 @@ def _own_world(run):
         os.close(descriptor)
     if os.getuid() != run["uid"]:
         for name in places:  # not before: its folders are then closed to root without its rights
-            os.chown(f"/scratch/{name}", run["uid"], run["gid"])
+            for top, _, _ in os.walk(f"/scratch/{name}"):
+                os.chown(top, run["uid"], run["gid"])
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     try:
         with open("/proc/sys/kernel/pid_max", "w") as file:  # of this namespace, from Linux 6.14 on
@@ -262,6 +273,33 @@ def _filter(alone):
             rule(sc.ERRNO(errno.EACCES), name)
         rule(sc.ERRNO(errno.EACCES), "sendto", sc.Arg(4, sc.NE, 0))
     return made
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
+
+
+def _program(made):
+    """A filter as the kernel takes it: translated once, not in each fork."""
+    descriptor = os.memfd_create("filter")
+    with open(descriptor, "w+b") as file:
+        made.export_bpf(file)
+        file.seek(0)
+        instructions = ctypes.create_string_buffer(file.read())
+    size = 8  # of one instruction
+    program = _Program(len(instructions) // size, ctypes.addressof(instructions))
+    program.kept = instructions
+    return program
+
+
+def _load(program):
+    """Put the filter in force for this process and all that it will start.
+
+    Without capabilities it takes no_new_privs, with which none can be gained again.
+    """
+    no_new_privileges, seccomp, by_filter = 38, 22, 2
+    _checked(_libc.prctl(no_new_privileges, 1, 0, 0, 0), "no_new_privs")
+    _checked(_libc.prctl(seccomp, by_filter, ctypes.byref(program), 0, 0), "seccomp")
 
 
 # are they there? -------------------------------------------------------------------------------

@@ -115,15 +115,21 @@ class Zygote:
     def run(self):
         import numpy  # noqa: F401  (which our own half in the kernel needs)
 
-        grader_serving = importlib.import_module("grader_serving")
-        grader_serving.warm()
-        importlib.import_module("grader_inside")
+        sys.modules["grader_serving"].warm()
+        if self.config["alone"]:  # each kernel will find itself in the same place
+            os.chdir(self.config["work"])
+            self.boot()
+            os.chdir("/")
         self.imports(self.config["imports"])
         if not self.config["alone"]:
             import pyprctl
 
             pyprctl.set_child_subreaper(True)  # whatever a kernel leaves behind comes back to us
         self.serve()
+
+    def boot(self):
+        shell = sys.modules["grader_serving"].KERNEL.shell
+        sys.modules["grader_inside"].boot(shell, self.config["settings"])
 
     def imports(self, names):
         """Import what some notebook of this run imports, as far as it is installed."""
@@ -215,15 +221,14 @@ class Zygote:
             os._exit(1)
 
     def become_kernel(self, request, wire, out, err):
-        for name in os.listdir("/proc/self/fd"):
-            if int(name) > 2 and int(name) not in (wire, out, err):
-                try:
-                    os.close(int(name))
-                except OSError:
-                    pass  # the one by which they were listed
+        last = 2
+        for kept in sorted((wire, out, err)):
+            os.closerange(last + 1, kept)
+            last = kept
+        os.closerange(last + 1, grader_walls.FILES)
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        run, settings = request["run"], request["settings"]
+        run = request["run"]
         os.environ.update(request["environment"])
         self.walls.up(run)
         if not self.config["alone"]:
@@ -234,11 +239,15 @@ class Zygote:
         sys.argv[:] = ["kernel"]
         sys.path.insert(0, "")
         inside = sys.modules["grader_inside"]
+        if not self.config["alone"]:
+            self.boot()
+        if torch := self.kept.groups.get("torch"):
+            torch["torch.random"].default_generator.manual_seed(request["seed"])
         sys.modules["grader_serving"].serve(
             socket.socket(fileno=wire),
             out,
             err,
-            lambda shell: inside.boot(shell, settings),
+            lambda: inside.begin(request["seed"]),
             {"answer": inside.answer, "tell_notes": inside.tell_notes},
         )
 

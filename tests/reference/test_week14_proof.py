@@ -8,7 +8,7 @@ import pytest
 from grader.authoring import Question
 from grader.judge.expectations import expectations
 from grader.judge.proof import proof
-from grader.sandbox.probe import call_source, encoded
+from grader.sandbox.probe import Cases, call_source
 from reference.week14 import ASSIGNMENT
 
 QUESTIONS = [q for q in ASSIGNMENT.questions if isinstance(q, Question)]
@@ -101,14 +101,14 @@ def test_every_call_runs_on_its_own_in_the_sandbox(question):
 @EACH_QUESTION
 def test_every_case_can_be_sent(question):
     for cases in expectations(question, 0).cases.values():
-        assert len(encoded(cases)) == len(cases) > 0
+        assert Cases(cases).text and len(cases) > 0
 
 
 @EACH_QUESTION
 def test_cases_are_the_same_for_every_student_and_others_for_another_seed(question):
     for trial in question.trials:
-        assert encoded(trial.draw(5)) == encoded(trial.draw(5))
-    drawn = [[encoded(trial.draw(seed)) for trial in question.trials] for seed in (5, 6)]
+        assert Cases(trial.draw(5)).text == Cases(trial.draw(5)).text
+    drawn = [[Cases(trial.draw(seed)).text for trial in question.trials] for seed in (5, 6)]
     if question.key != "generation":  # its words are the same for any seed
         assert drawn[0] != drawn[1]
 
@@ -124,7 +124,7 @@ def test_advice_is_said_to_the_student_in_whole_sentences(question):
 @EACH_QUESTION
 def test_the_reference_leaves_its_inputs_as_they_are(question):
     for cases in expectations(question, 3).cases.values():
-        before = encoded(cases)
+        before = Cases(cases).text
         for case in cases:
             for program in (question.reference, *question.misconceptions):
                 try:
@@ -132,4 +132,4 @@ def test_the_reference_leaves_its_inputs_as_they_are(question):
                         question.run(program, case)
                 except (ValueError, TypeError, IndexError):
                     continue
-        assert encoded(cases) == before
+        assert Cases(cases).text == before

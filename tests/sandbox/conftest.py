@@ -13,6 +13,7 @@ from grader.authoring import Check, Question, directly
 from grader.model import Limits, NotebookCell, Submission
 from grader.sandbox import kernel, notebook
 from grader.sandbox.ground import choose
+from grader.sandbox.probe import Cases
 
 IMPORTS = frozenset(["matplotlib", "pandas", "torch", "torch.optim"])  # of some test
 
@@ -84,7 +85,7 @@ def observe(home, ground):
         return sources[key]
 
     async def observed(cells, *questions, data="", seed=7, **limits):
-        asked = {q.key: (q, {t: t.draw(1) for t in q.trials}) for q in questions}
+        asked = {q.key: (q, {t: Cases(t.draw(1)) for t in q.trials}) for q in questions}
         source = kernels(data, **limits)
         return await notebook.observe(submission(cells), asked, source, seed)
 
