@@ -25,6 +25,7 @@ from grader.sandbox.threats import THREATS, Threat
 
 WALLS = Path(__file__).with_name("walls.py")
 INNER = ("namespaces", "uid", "limits", "capabilities", "landlock", "seccomp")
+IN_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 PROBE = """
 import json, sys, types
 told = json.load(sys.stdin)
@@ -174,7 +175,7 @@ def _bubblewrap(said: str) -> Wall:
             "allow it: an AppArmor profile for bwrap with 'userns,' in /etc/apparmor.d/bwrap, then "
             "systemctl reload apparmor"
         )
-    elif Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
+    elif any(sign.exists() for sign in IN_CONTAINER):
         mend = (
             "start the container with --security-opt seccomp=unconfined --security-opt "
             "systempaths=unconfined"

@@ -152,7 +152,7 @@ def _own_world(run):
         os.close(descriptor)
     if os.getuid() != run["uid"]:
         for name in places:  # not before: its folders are then closed to root without its rights
-            for top, _, _ in os.walk(f"/scratch/{name}"):
+            for top, _, _ in os.walk(f"/scratch/{name}", topdown=False):
                 os.chown(top, run["uid"], run["gid"])
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     try:
