@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from grader import wire
 from grader.errors import StoreError
-from grader.model import FileNote, Record
+from grader.model import FileNote, Observation, Record
 
 FORMAT = 1  # of the stored records; another one is graded anew
 
@@ -153,14 +153,27 @@ def _name(student: str, notebook: str) -> str:
 
 def to_json(record: Record) -> bytes:
     """A record as it is stored."""
-    data = dataclasses.asdict(record)
-    for observed in data["observed"].values():
-        for trial in observed["trials"].values():
-            for observation in trial["observations"]:
-                observation["value"] = wire.encode(observation["value"])
-    return json.dumps({"format": FORMAT, "record": data}, ensure_ascii=False).encode(
-        "utf-8", "replace"
-    )
+    data = {"format": FORMAT, "record": _plain(record)}
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _plain(part: Any) -> Any:
+    """A part of a record as JSON-ready data; not dataclasses.asdict, which copies every array."""
+    if isinstance(part, Observation):
+        names = ("outcome", "error", "where", "changed")
+        return {n: _plain(getattr(part, n)) for n in names} | {"value": wire.encode(part.value)}
+    if dataclasses.is_dataclass(part):
+        return {name: _plain(getattr(part, name)) for name in _names(part.__class__)}
+    if isinstance(part, Mapping):
+        return {key: _plain(value) for key, value in part.items()}
+    if isinstance(part, tuple):
+        return [_plain(item) for item in part]
+    return part
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def from_json(data: bytes) -> Record:

@@ -92,18 +92,16 @@ def request(
         if isinstance(target, Cell)
         else [_shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)],
     }
-    texts = [
-        _with(_trial(trial, cases, statements, assigns), "cases", cases.text)
-        for trial, cases in trials.items()
-    ]
+    shipped: dict[frozenset[str], list[dict[str, Any]]] = {}
+    texts = []
+    for trial, cases in trials.items():
+        given = frozenset(cases[0].given)
+        if assigns and given not in shipped:
+            rerun = slices.rerun(statements, given, assigns)
+            shipped[given] = [_shipped(s) for s in rerun]
+        told = {"call": call_source(trial.call), "statements": shipped.get(given, [])}
+        texts.append(_with(told, "cases", cases.text))
     return _with(asked, "trials", f"[{', '.join(texts)}]")
-
-
-def _trial(
-    trial: Trial, cases: Cases, statements: Sequence[Statement], assigns: Sequence[str]
-) -> dict[str, Any]:
-    rerun = slices.rerun(statements, cases[0].given, assigns) if assigns else []
-    return {"call": call_source(trial.call), "statements": [_shipped(s) for s in rerun]}
 
 
 def _with(content: Mapping[str, Any], key: str, text: str) -> str:

@@ -21,8 +21,14 @@ def pid_of(descriptor: int) -> int:
 
 def is_below(pid: int, top: int) -> bool:
     """Whether the process `top` is above the process `pid`."""
-    with contextlib.suppress(psutil.Error):
-        return any(parent.pid == top for parent in psutil.Process(pid).parents())
+    while pid > 1:
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        except OSError:
+            return False
+        pid = int(text.rpartition(")")[2].split()[1])  # its name, in brackets, may hold any of them
+        if pid == top:
+            return True
     return False
 
 
