@@ -49,7 +49,7 @@ def difference(got: Any, expected: Any, tolerance: Tolerance) -> str | None:
 
 def numbers(value: Any) -> NDArray[np.float64] | None:
     """The array of floats that NumPy makes of `value`, or None if it makes none."""
-    if value is None or isinstance(value, (str, dict)):
+    if value is None or isinstance(value, (str, dict)) or _has_text(value):
         return None
     try:
         with warnings.catch_warnings():
@@ -62,6 +62,14 @@ def numbers(value: Any) -> NDArray[np.float64] | None:
             return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError, Warning):
         return None
+
+
+def _has_text(value: Any) -> bool:
+    """Whether there is a text in a list, at any depth: in an array each takes as much room as the
+    longest."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_text, value))
+    return isinstance(value, str)
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

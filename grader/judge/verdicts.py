@@ -13,6 +13,7 @@ from grader.judge.difference import difference, numbers, shown
 from grader.judge.expectations import Result
 from grader.model import Counterexample, Finding, Found, Observation, Outcome, Verdict
 
+LONGEST_TEXT = 200  # characters, of one in a list
 MOST_ARGUMENTS = 3  # of a call, before it is cut
 EXACT = Tolerance(rtol=1e-12, atol=0.0)
 
@@ -45,9 +46,22 @@ def judge(
 def readings(value: Any) -> Iterator[Any]:
     """What a result may mean: itself, and for a tuple also its first entry, as in
     `return X_prime, attention`."""
+    value = _with_short_texts(value)
     yield value
     if isinstance(value, tuple) and value:
         yield value[0]
+
+
+def _with_short_texts(value: Any) -> Any:
+    """`value`, with the texts in its lists cut: whatever makes an array of a list makes each of its
+    texts as long as the longest."""
+    if isinstance(value, (list, tuple)):
+        parts = [
+            part[:LONGEST_TEXT] if isinstance(part, str) else _with_short_texts(part)
+            for part in value
+        ]
+        return type(value)(parts)
+    return value
 
 
 def _departure(

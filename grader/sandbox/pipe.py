@@ -468,7 +468,11 @@ class PipeClient:
             return
         except OSError:
             data, descriptors = b"", []
-        self.descriptors += descriptors
+        if self.first is not None and not self.first.done():
+            self.descriptors += descriptors
+        else:
+            for descriptor in descriptors:  # of a notebook's own accord
+                os.close(descriptor)
         if not data:
             self._die({})
             return

@@ -19,8 +19,8 @@ from grader.sandbox import slices
 from grader.sandbox.slices import Statement
 
 SHIPPED = ("np", "torch")
-RUN = re.compile(r"^<run (\d+)>$")
-HANDED_IN = re.compile(r"^<handed in (\d+)>$")
+RUN = re.compile(r"^<run ([0-9]{1,9})>$")
+HANDED_IN = re.compile(r"^<handed in ([0-9]{1,9})>$")
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 NOT_ENDED = Observation(Outcome.TIMED_OUT, error="the call did not end in time")
 NOT_ASKED = Observation(Outcome.TIMED_OUT, error="not tried: an earlier call did not end")
@@ -177,13 +177,13 @@ class Answers:
         for trial, cases in trials.items():
             asked[trial.name] = Asked(cases.digest, tuple(seen[at : at + len(cases)]))
             at += len(cases)
+        found = self._found(question, head)
         reads = messages[0].get("reads") if messages else []
-        names = reads if isinstance(reads, list) else []
-        return Observed(
-            self._found(question, head),
-            asked,
-            tuple(sorted(plain(name) for name in names[:100])),
-        )
+        names = {plain(name) for name in reads[:100]} if isinstance(reads, list) else set()
+        if found is not None and not isinstance(question.target, Cell):
+            # an excuse for failures: only what the code itself says counts
+            names &= slices.mentioned(self.statements, found.name)
+        return Observed(found, asked, tuple(sorted(names)))
 
     def _observation(self, message: Mapping[str, Any]) -> Observation:
         outcome = message.get("outcome")

@@ -613,6 +613,18 @@ def definitions(every: Sequence[Statement], name: str) -> list[Statement]:
     ]
 
 
+def mentioned(every: Sequence[Statement], name: str) -> set[str]:
+    """Every name that the definitions of `name` mention, and those of what they mention."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        for statement in definitions(every, todo.pop()):
+            names = {n.id for n in ast.walk(statement.node) if isinstance(n, ast.Name)}
+            todo += names - found
+            found |= names
+    return found
+
+
 def made_as(
     every: Sequence[Statement], asked: Sequence[str], taken: Collection[str]
 ) -> tuple[str, ...]:
