@@ -107,8 +107,10 @@ def _bound_output(shell, most):
             return write(self, text)
         if left:
             write(self, text[:left])
-            self.flush()
             left = 0
+            self.flush()
+            if hasattr(shell.kernel, "send"):
+                shell.kernel.send()
         return len(text)
 
     kind.write = bounded

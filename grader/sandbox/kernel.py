@@ -35,6 +35,9 @@ INSIDE = {
     **{n: HERE / f"{n}.py" for n in ("walls", "colab", "inside", "serving", "zygote")},
 }
 MIME = "application/x-grader+json"
+KEPT = (  # messages that nbclient keeps; streams have their own way
+    "display_data execute_result update_display_data error comm_open comm_msg".split()
+)
 MOST_PARTS = 1_000_000  # brackets and commas of an answer: small lists weigh far more than bytes
 INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
 LOST_SECONDS = 15  # how long after a cell's end its last output may come
@@ -87,22 +90,24 @@ class _Client(NotebookClient):
         self.reply = execute_reply["content"]
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
-        content, before = msg["content"], self.printed
-        if msg["msg_type"] == "stream":
-            self.printed += len(content.get("text", ""))
-        elif msg["msg_type"] in ("display_data", "execute_result", "update_display_data"):
-            if MIME in (data := content.get("data", {})):
+        content, kind = msg["content"], msg["msg_type"]
+        size = 0
+        if kind == "stream":
+            size = len(content.get("text", ""))
+        elif kind in KEPT:
+            if MIME in content.get("data", {}):
+                text = content["data"][MIME]
                 wanted = self.received is not None and len(self.received) < self.most
-                if self.received is not None and wanted and isinstance(data[MIME], str):
-                    self.received.append(data[MIME])
+                if self.received is not None and wanted and isinstance(text, str):
+                    self.received.append(text)
                     self.arrived = time.monotonic()
                 return None
-            self.printed += sum(len(part) for part in data.values() if isinstance(part, str))
-        self.kept += self.printed - before
+            size = len(json.dumps(content))
+        self.printed += size
+        self.kept += size
         if self.printed > self.most_bytes and not self.over.done():
             self.over.set_result(None)
-        too_much = self.printed > self.most_bytes or self.kept > 2 * self.most_bytes
-        if too_much and msg["msg_type"] in ("stream", "display_data", "execute_result"):
+        if size and (self.printed > self.most_bytes or self.kept > 2 * self.most_bytes):
             return None
         return super().process_message(msg, cell, cell_index)
 
@@ -177,7 +182,7 @@ class Kernel:
             how = await self._until_done(task, seconds)
         finally:
             await _ended(task)
-        if how in ("gone", "lost"):
+        if how in ("gone", "lost") or self.manager.why:
             self.alive = False
             too_much = "it sent more at once than can be read" if how == "lost" else ""
             return Ran("gone", self.runs, self.manager.why or too_much or "the kernel died")
@@ -468,7 +473,7 @@ class Kernels(ABC):
             looks += 1
             for manager in tuple(self.managers):
                 most = self.limits.memory_bytes
-                if processes.used_bytes(manager.pid, manager.base) > 1.1 * most:
+                if processes.uses_more(manager.pid, manager.base, most):
                     manager.end(f"it used more than {_size(most)} of memory")
             if not self.rung.alone and looks % 10 == 0:
                 for manager in tuple(self.managers):

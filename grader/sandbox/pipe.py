@@ -614,6 +614,8 @@ class PipeManager:
         if self.process is None:
             return
         if not self.zygote.rung.alone:
+            with contextlib.suppress(ProcessLookupError):  # or it would see its children die
+                signal.pidfd_send_signal(self.process, signal.SIGSTOP)
             processes.kill_below(self.pid)
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.process, signal.SIGKILL)

@@ -69,15 +69,28 @@ def anonymous_bytes(pid: int) -> int:
     return _of_status(pid)[0]
 
 
-def used_bytes(pid: int, base: int) -> int:
-    """The memory of a process and its descendants beyond `base` each, which they share; what they
-    map together counts once."""
-    total, shared = 0, 0
-    for one in (pid, *below(pid)):
-        anonymous, mapped = _of_status(one)
-        total += max(0, anonymous - base)
-        shared = max(shared, mapped)
-    return total + shared
+def uses_more(pid: int, base: int, most: int) -> bool:
+    """Whether a process and its descendants hold more memory than `most`, beyond `base` each, which
+    they share from the start; what they map together counts once."""
+    every = (pid, *below(pid))
+    found = [_of_status(one) for one in every]
+    anonymous = sum(max(0, own - base) for own, _ in found)
+    if anonymous + sum(mapped for _, mapped in found) <= most:
+        return False
+    return (
+        anonymous
+        + sum(_share_bytes(one, mapped) for one, (_, mapped) in zip(every, found, strict=True))
+        > most
+    )
+
+
+def _share_bytes(pid: int, mapped: int) -> int:
+    """A process's share of what it maps together with others; all of it where that is not told."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
+            if line.startswith("Pss_Shmem:"):
+                return int(line.split()[1]) * 1024
+    return mapped
 
 
 def _of_status(pid: int) -> tuple[int, int]:

@@ -66,7 +66,12 @@ class _Socket:
             with self.lock:
                 self.last = _monotonic()
                 frames, self.frames, self.size = b"".join(self.frames), [], 0
-                self.socket.sendall(frames)
+                # an interrupt in between would leave half a message behind
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+                try:
+                    self.socket.sendall(frames)
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Channel:
