@@ -39,7 +39,7 @@ from grader.sandbox.pipe import PipeKernels
 
 CHECKOUT = Path(__file__).parents[2]
 # small, so that little is enough to exceed them
-LIMITS = Limits(memory_bytes=2**28, disk_bytes=2**24, processes=24, call_seconds=5)
+LIMITS = Limits(memory_bytes=2**28, disk_bytes=2**24, processes=40, call_seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +355,7 @@ finally:
         forks="""import os, signal
 children = []
 try:
-    for i in range(60):
+    for i in range(80):
         child = os.fork()
         if not child:
             signal.pause()
@@ -368,7 +368,7 @@ finally:
         threads="""import threading
 threading.stack_size(2**16)
 end = threading.Event()
-threads = [threading.Thread(target=end.wait) for _ in range(60)]
+threads = [threading.Thread(target=end.wait) for _ in range(80)]
 try:
     for thread in threads:
         thread.start()

@@ -8,6 +8,7 @@ A test that is expected to fail here shows what can be done still, and says why.
 """
 
 import asyncio
+import re
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,14 @@ from grader.model import Asked, Found, Observation, Observed, Outcome, Place
 from grader.sandbox import ladder, pipe
 from grader.sandbox.ground import Ground
 from grader.wire import decode, encode
-from reference.week14 import ASSIGNMENT, attention, qkv, self_attention, softmax
+from reference.week14 import (
+    ASSIGNMENT,
+    attention,
+    generation,
+    qkv,
+    self_attention,
+    softmax,
+)
 from tests.sandbox.conftest import asking, failures, seen, submission
 
 pytestmark = pytest.mark.kernel
@@ -902,6 +910,31 @@ messages(lambda m: [{**m, "reads": ["a_size"]} if "found" in m else m])"""
     }
 
 
+@in_pipes
+@pytest.mark.xfail(strict=True, reason="the function that was found is for the notebook to say")
+def test_nor_is_whose_code_it_is(observe):
+    """Another function of the notebook reads what would be an excuse for this one."""
+    excused = """
+a_size = 3
+
+def another():
+    return a_size
+
+def excuse(message):
+    if "found" in message:
+        message["found"]["name"] = "another"
+        message["reads"] = ["a_size"]
+    return [message]
+
+messages(excuse)"""
+
+    _, judged = marked(observe, [PROGRAMS, TOOLS, excused])
+
+    assert {key: judgement.earned for key, judgement in judged.items()} == {
+        key: EARNED[key] for key in judged
+    }
+
+
 NUMBERS = """
 import gc, json, sys, types
 
@@ -1007,6 +1040,31 @@ inside.encode = lambda value: encode(learnt[0]) if learnt else encode(value)"""
     assert failures(execution) == {}
     assert [without[q.key].earned for q in questions] == [0, 0]
     assert [judged[q.key].earned for q in questions] == [0, 0]
+
+
+@in_pipes
+@pytest.mark.xfail(
+    strict=True,
+    reason="what the model is to predict is all that is expected, and goes in with the request",
+)
+def test_the_words_that_a_model_is_to_predict_do_not_help_to_say_them(observe):
+    """A loop that never asks the model, beside code that reads the words in the request."""
+    loop = "generated_text = ''\nfor i in range(100):\n    generated_text += 'word '"
+    reading = """
+def reading(request):
+    inside.publish(found("generated_text", found={"how": "rerun"}))
+    for n, (words,) in cases(request):
+        text = {"words": [words[i % len(words)] for i in range(100)], "asked": 100}
+        inside.publish({"case": n, "outcome": "passed", "value": wire.encode(text)})
+
+answers(reading)"""
+    tools = re.sub("(?m)^OWN = .*$", "OWN = {}", TOOLS)
+
+    _, without = marked(observe, [loop], [generation.QUESTION])
+    _, judged = marked(observe, [loop, tools, reading], [generation.QUESTION])
+
+    assert (without["generation"].earned or 0) == 0
+    assert (judged["generation"].earned or 0) == 0
 
 
 # what is sent hurts nobody -----------------------------------------------------------------------
@@ -1142,28 +1200,53 @@ def test_one_long_text_among_many_does_not_fill_the_memory_of_the_judge():
     assert most < 32 * 2**20
 
 
+SENDING = {  # descriptors, while a cell runs, and while a fork begins
+    "in a cell": """
+wire = next(s for s in gc.get_objects() if isinstance(s, socket.socket))
+for _ in range(300):
+    socket.send_fds(wire, [frame], [0])""",
+    "in a fork": """
+to = serving._to
+def flooding(wire, channel, content, descriptors=()):
+    for _ in range(300):
+        socket.send_fds(wire, [frame], [os.pidfd_open(os.getpid())])
+    to(wire, channel, content, descriptors)
+serving._to = flooding""",
+}
+
+
 @in_pipes
-def test_descriptors_that_a_kernel_sends_are_not_kept(observe):
-    flood = (
-        TOOLS.partition("NAMES =")[0]
-        + """
+@pytest.mark.parametrize(
+    "where",
+    [
+        "in a cell",
+        pytest.param(
+            "in a fork",
+            marks=pytest.mark.xfail(
+                strict=True, reason="those that come before it says that it is ready are kept"
+            ),
+        ),
+    ],
+)
+def test_descriptors_that_a_kernel_sends_are_not_kept(observe, where):
+    tools = TOOLS.partition("NAMES =")[0]
+    message = """
 import socket, struct
-content = {"name": "stdout", "text": "."}
-header = {"msg_type": "stream", "msg_id": "x"}
-message = {"header": header, "msg_type": "stream", "content": content, "metadata": {},
+message = {"header": {"msg_type": "stream", "msg_id": "x"}, "msg_type": "stream", "metadata": {},
+           "content": {"name": "stdout", "text": "."},
            "parent_header": kernel.get_parent("shell")["header"]}
 body = json.dumps(message, default=str).encode()
-frame = struct.pack("<I", len(body) + 1) + b"i" + body
-wire = kernel.io_loop and next(s for s in gc.get_objects() if isinstance(s, socket.socket))
-for _ in range(300):
-    socket.send_fds(wire, [frame], [0])"""
-    )
+frame = struct.pack("<I", len(body) + 1) + b"i" + body"""
 
     async def descriptors():
         async with observe.kernels().kernel(1) as running:
             before = len(list(Path("/proc/self/fd").iterdir()))
-            ran = await running.run(flood, 10)
+            ran = await running.run(tools + message + SENDING[where], 10)
             assert ran.how == "ok", ran.error
-            return len(list(Path("/proc/self/fd").iterdir())) - before
+            forked = await running.fork()
+            kept = len(list(Path("/proc/self/fd").iterdir())) - before
+            if forked is not None:
+                await forked.close()
+            return kept
 
     assert observe.run(descriptors()) < 10

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from grader.authoring import case
 from grader.sandbox import ladder, notebook
-from tests.sandbox.conftest import failures, submission
+from tests.sandbox.conftest import asking, failures, seen, submission
 
 pytestmark = pytest.mark.kernel
 
@@ -186,12 +187,12 @@ thread.start()
 thread.join(10)""",
         "from a thread\n",
     ),
-    "fifty threads": (
+    "twenty threads": (
         """from concurrent.futures import ThreadPoolExecutor
-barrier = threading.Barrier(50)
-with ThreadPoolExecutor(50) as executor:
-    print(len({*executor.map(lambda _: barrier.wait(20), range(50))}))""",
-        "50\n",
+barrier = threading.Barrier(20)
+with ThreadPoolExecutor(20) as executor:
+    print(len({*executor.map(lambda _: barrier.wait(20), range(20))}))""",
+        "20\n",
     ),
     "a timer and an event": (
         """event = threading.Event()
@@ -696,7 +697,8 @@ print(sum(len(b) for _, b in loader), round(sum(a.sum().item() for a, _ in loade
         "200 True\n",
     ),
     "workers that stay": (
-        """loader = DataLoader(TensorDataset(X), batch_size=50, num_workers=1, persistent_workers=True)
+        """workers = {"num_workers": 1, "persistent_workers": True}
+loader = DataLoader(TensorDataset(X), batch_size=50, **workers)
 print([len(list(loader)) for _ in range(2)])
 del loader""",
         "[4, 4]\n",
@@ -814,3 +816,54 @@ def test_no_cell_was_left_out_or_passed_over(ran):
         execution, _ = ran(name)
         assert execution.left_out == ()
         assert execution.missing == ()
+
+
+ASKED = {  # what a function may do when it is asked, in a fork of the kernel
+    "workers": (
+        "import multiprocessing\ndef f(x):\n"
+        "    with multiprocessing.Pool(2) as pool:\n        return pool.map(abs, [-x, x - 1])",
+        [2, 1],
+    ),
+    "threads": (
+        "from concurrent.futures import ThreadPoolExecutor\ndef f(x):\n"
+        "    with ThreadPoolExecutor(2) as pool:\n        return list(pool.map(abs, [-x, x]))",
+        [2, 2],
+    ),
+    "programs": (
+        "import subprocess\ndef f(x):\n    return subprocess.getoutput('echo asked')",
+        "asked",
+    ),
+    "files": (
+        "def f(x):\n    open('own.txt', 'w').write('x' * x)\n    return open('own.txt').read()",
+        "xx",
+    ),
+    "figures": (
+        "import matplotlib.pyplot as p\ndef f(x):\n    p.plot([x])\n    p.show()\n    return x",
+        2,
+    ),
+    "a loader with workers": (
+        "import torch\nfrom torch.utils.data import DataLoader\ndef f(x):\n"
+        "    return sum(len(b) for b in DataLoader(torch.arange(10 * x), 5, num_workers=2))",
+        20,
+    ),
+    "training": (
+        "import torch\nw = torch.zeros(3, requires_grad=True)\n"
+        "optimizer = torch.optim.Adam([w], lr=0.1)\ndef f(x):\n    for _ in range(50):\n"
+        "        optimizer.zero_grad()\n        ((w - x) ** 2).sum().backward()\n"
+        "        optimizer.step()\n    return bool((w - x).abs().max() < 0.5)",
+        True,
+    ),
+    "progress": ("from tqdm.auto import tqdm\ndef f(x):\n    return sum(tqdm(range(x)))", 1),
+    "questions": ("def f(x):\n    return input('more?') + 'none'", "none"),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_it_works_when_it_is_asked_too(observe, name):
+    source, value = ASKED[name]
+
+    execution, observed = observe([source], asking("f", case(2)))
+    (answer,) = seen(observed["f"])
+
+    assert execution.failures == ()
+    assert (answer.error, answer.value) == ("", value)
