@@ -612,7 +612,7 @@ answers(own)""",
 def own(request): raise KeyboardInterrupt
 answers(own)""",
     "a complete answer before it is asked": """
-for parent in parents(40):
+for parent in parents(8):
     for name in NAMES:
         send(found(name), parent)
         for n in range(20):

@@ -244,7 +244,7 @@ print(json.dumps([part for package in packages for part in parts(package)]))
 import matplotlib.pyplot, pandas, scipy, torch"""
 
 
-@pytest.mark.xfail(strict=True, reason="as above: urllib brings the parts of matplotlib into sight")
+@pytest.mark.xfail(strict=True, reason="as above: with xml come the parts of matplotlib")
 def test_no_part_of_a_package_is_there_that_a_cold_kernel_would_not_have(home):
     visible = {}
     for kind in ("pipe", "cold"):
