@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from jupyter_client.manager import AsyncKernelManager
 from grader.sandbox import outer, processes
 from grader.sandbox.kernel import Kernel, Kernels, Spot, texts
 
+SEND_MILLISECONDS = 2000  # in which a kernel that lives takes what it is sent
 MESSAGE_BYTES = 64 * 2**20  # of one message; after a longer one no more output can be had
 
 # Without debugpy the kernel is up 90 ms earlier; no notebook is debugged here.
@@ -28,6 +30,24 @@ import json, os, sys, types
 told = json.loads(sys.argv.pop(1))
 sys.path[:] = ["", *(p for p in sys.path if p and p not in told["away"])]
 sys.path_importer_cache.clear()
+if sys.platform == "linux" and not told["alone"]:
+    # another process above the kernel, to which all comes back that it may leave behind
+    import ctypes, signal
+    be_subreaper = 36
+    ctypes.CDLL(None).prctl(be_subreaper, 1, 0, 0, 0)
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
+    kernel = os.fork()
+    if kernel:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        status = os.waitpid(kernel, 0)[1]
+        while strays := open(f"/proc/self/task/{os.getpid()}/children").read().split():
+            for stray in strays:
+                os.kill(int(stray), signal.SIGKILL)
+            try:
+                os.wait()
+            except OSError:
+                pass
+        os._exit(min(1, status))
 sys.modules["debugpy"] = None
 import ipykernel.kernelapp
 try:
@@ -156,7 +176,24 @@ class _Manager(AsyncKernelManager):
     def client(self, **settings: Any) -> Any:
         made = super().client(**settings)
         made.context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
+        made.shell_channel.socket.setsockopt(zmq.SNDTIMEO, SEND_MILLISECONDS)
+        # no thread that would wait for ever for a heart to beat: the process itself is watched
+        made.start_channels = partial(  # type: ignore[method-assign]
+            made.start_channels, hb=False
+        )
         return made
+
+    def _connect_control_socket(self) -> None:
+        super()._connect_control_socket()
+        assert self._control_socket is not None
+        self._control_socket.setsockopt(zmq.SNDTIMEO, SEND_MILLISECONDS)
+
+    async def _async_interrupt_kernel(self) -> None:
+        with contextlib.suppress(zmq.Again):  # it reads nothing any more
+            await super()._async_interrupt_kernel()
+
+    async def interrupt_kernel(self) -> None:  # type: ignore[override]
+        await self._async_interrupt_kernel()
 
     async def fork(self, client: Any) -> None:
         """A cold kernel has threads: it cannot be forked."""
@@ -170,6 +207,8 @@ class _Manager(AsyncKernelManager):
         """Kill it, for a reason that will be told."""
         self.why = self.why or why
         if self.pid:
+            if not self.rung.alone:
+                processes.kill_below(self.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 

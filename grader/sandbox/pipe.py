@@ -149,6 +149,7 @@ class Zygote:
         self.pid = 0
         self.errors: Any = None
         self.turn = asyncio.Lock()
+        self.known: set[int] = set()  # its own children: living kernels, and zygotes
         control.setblocking(False)
 
     @classmethod
@@ -232,9 +233,17 @@ class Zygote:
             except OSError as error:
                 raise SandboxError(f"the process that starts kernels is gone: {error}") from None
             descriptors = await self._answer()
+            self.known.update(map(processes.pid_of, descriptors))
         if len(descriptors) != 1:
             raise SandboxError("the process that starts kernels did not say which one it started")
         return descriptors[0]
+
+    async def ended(self, kernel: int) -> None:
+        """What a kernel left behind ends too: without namespaces it has become a child of this."""
+        async with self.turn:  # or a kernel just forked would be taken for such a one
+            self.known.discard(kernel)
+            if not self.rung.alone and self.pid:
+                processes.kill_children(self.pid, self.known)
 
     async def _answer(self) -> list[int]:
         try:
@@ -630,6 +639,7 @@ class PipeManager:
                     await _readable(self.process)
         os.close(self.process)
         self.process = None
+        await self.zygote.ended(self.pid)
 
     async def cleanup_resources(self) -> None:
         self.disconnect()

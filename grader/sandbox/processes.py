@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
@@ -58,6 +59,28 @@ def kill_below(pid: int) -> None:
                     os.kill(child, number)
 
 
+def kill_children(pid: int, but: Collection[int]) -> None:
+    """End every process that descends from `pid`, but for some of its children and theirs."""
+    for _ in range(100):
+        strays = [child for child in _children(pid) if child not in but and _runs(child)]
+        if not strays:
+            return
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for child in strays:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    if number == signal.SIGKILL:
+                        kill_below(child)
+                    os.kill(child, number)
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text("ascii").split()]
+    return found
+
+
 def _runs(pid: int) -> bool:
     with contextlib.suppress(psutil.Error):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -75,22 +98,26 @@ def uses_more(pid: int, base: int, most: int) -> bool:
     every = (pid, *below(pid))
     found = [_of_status(one) for one in every]
     anonymous = sum(max(0, own - base) for own, _ in found)
-    if anonymous + sum(mapped for _, mapped in found) <= most:
+    mapped = [shared for _, shared in found]
+    if anonymous + sum(mapped) <= most:
         return False
-    return (
-        anonymous
-        + sum(_share_bytes(one, mapped) for one, (_, mapped) in zip(every, found, strict=True))
-        > most
-    )
+    shares = [_share_bytes(one) for one in every]
+    known = [share for share in shares if share is not None]
+    shared = sum(known) if len(known) == len(shares) else max(mapped)
+    return anonymous + shared > most
 
 
-def _share_bytes(pid: int, mapped: int) -> int:
-    """A process's share of what it maps together with others; all of it where that is not told."""
-    with contextlib.suppress(OSError, ValueError):
+def _share_bytes(pid: int) -> int | None:
+    """A process's share of what it maps together with others; None where that is not told."""
+    try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Pss_Shmem:"):
                 return int(line.split()[1]) * 1024
-    return mapped
+    except (ProcessLookupError, FileNotFoundError):
+        return 0  # it has just ended: what it shared, the others hold
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def _of_status(pid: int) -> tuple[int, int]:

@@ -37,7 +37,7 @@ THREATS = (
     _threat("list_folders", "list folders of this account", "bubblewrap landlock"),
     _threat("see_files", "see sizes and times of files whose names it knows", "bubblewrap"),
     _threat("write_files", "change, make or delete files of this account", "bubblewrap landlock"),
-    _threat("change_modes", "change the rights or times of files", "bubblewrap"),
+    _threat("change_modes", "change the rights or times of files", "bubblewrap seccomp"),
     _threat("change_settings", "change settings of the system", "uid landlock"),
     # processes
     _threat("see_processes", "see which processes run", "bubblewrap namespaces"),
@@ -57,17 +57,23 @@ THREATS = (
     _threat(
         "renice", "change the priority of one other process", "bubblewrap namespaces uid seccomp"
     ),
-    _threat("reschedule", "change when and where other processes run", "bubblewrap namespaces uid"),
+    _threat(
+        "reschedule",
+        "change when and where other processes run",
+        "bubblewrap namespaces uid seccomp",
+    ),
     # sockets, and what else processes speak through
     _threat("internet", "reach the network", "bubblewrap namespaces seccomp"),
-    _threat("unix_path", "reach services of this machine by a socket file", "bubblewrap"),
+    _threat("unix_path", "reach services of this machine by a socket file", "bubblewrap seccomp"),
     _threat(
         "unix_abstract",
         "reach services by an abstract socket",
-        "bubblewrap namespaces landlock",
+        "bubblewrap namespaces landlock seccomp",
     ),
     _threat("netlink", "ask the system about the network", "seccomp"),
-    _threat("ipc", "take messages that processes leave for each other", "bubblewrap namespaces"),
+    _threat(
+        "ipc", "take messages that processes leave for each other", "bubblewrap namespaces seccomp"
+    ),
     # rights
     _threat(
         "privileges",
@@ -94,5 +100,5 @@ THREATS = (
     _threat("output", "print without end", "grader"),
     _threat("hang", "hang the run", "grader"),
     _threat("crash", "crash the run", "grader"),
-    _threat("outlive", "leave processes behind", "namespaces"),
+    _threat("outlive", "leave processes behind", "grader"),
 )

@@ -64,14 +64,11 @@ def test_where_bubblewrap_is_missing_all_is_graded_and_what_stays_open_is_said_e
     for notice in said["notices"]:
         assert notice in ended.stderr
         assert notice.split(" → ")[0] in page
+    standing = {"landlock", "seccomp", "limits", "capabilities", "grader"}
+    if os.getuid() == 0 and ladder._others_can_run_python():
+        standing.add("uid")
     for threat in ladder.THREATS:
-        still_open = not threat.stopped_by & {
-            "landlock",
-            "seccomp",
-            "limits",
-            "capabilities",
-            "grader",
-        }
+        still_open = not threat.stopped_by & standing
         assert (threat.text in said["notices"][0]) == still_open, threat.key
 
 

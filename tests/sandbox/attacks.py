@@ -205,10 +205,13 @@ print('REACHED')""",
         "reschedule",
         scheduler="""import os
 os.sched_setscheduler(VICTIM, os.SCHED_IDLE, os.sched_param(0))
-print('REACHED')""",
+if os.sched_getscheduler(VICTIM) == os.SCHED_IDLE:
+    print('REACHED')""",
         affinity="""import os
-os.sched_setaffinity(VICTIM, {min(os.sched_getaffinity(0))})
-print('REACHED')""",
+one = {min(os.sched_getaffinity(VICTIM))}
+os.sched_setaffinity(VICTIM, one)
+if os.sched_getaffinity(VICTIM) == one:
+    print('REACHED')""",
     ),
     *_attacks(
         "reschedule",
