@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -554,6 +554,23 @@ class _Within(PipeKernels):
         return Spot(folder, os.getuid(), os.getgid(), dict(outer.FOLDERS))
 
 
+def shown_to_others(parts: Sequence[str], emptied: Sequence[str] = ()) -> list[str]:
+    """bubblewrap's arguments that open the way to these parts for every user, wherever they lie.
+
+    emptied  folders that everybody may write, with nothing in them but such parts
+    """
+    made, covered = [], set(emptied)
+    for part in parts:
+        closed = [p for p in reversed(Path(part).parents) if not p.stat().st_mode & 0o001]
+        covered.update(str(p) for p in closed[:1])
+    for place in sorted(covered):
+        made += ["--perms", "1777" if place in emptied else "0755", "--tmpfs", place]
+    for part in parts:
+        if any(Path(part).is_relative_to(place) for place in covered):
+            made += [*outer._parents(part), "--ro-bind", part, part]
+    return made
+
+
 @contextlib.contextmanager
 def _seen_through() -> Iterator[None]:
     """Instead of bubblewrap's wall, one that hides nothing: all folders may be written, nothing has
@@ -568,11 +585,6 @@ def _seen_through() -> Iterator[None]:
         covered = [p for p in places if Path(p).parent == path]
         if path.is_symlink():
             made += ["--symlink", str(path.readlink()), str(path)]
-        elif path == Path("/root") and not ladder._others_can_run_python():
-            made += ["--perms", "0755", "--tmpfs", "/root"]
-            for part in outer.prefix():
-                if part.startswith("/root/"):
-                    made += [*outer._parents(part), "--ro-bind", part, part]
         elif covered and path != Path("/"):
             made += ["--perms", "0755", "--tmpfs", str(path)]
             for inner in path.iterdir():
@@ -583,6 +595,7 @@ def _seen_through() -> Iterator[None]:
     for place in places:
         if not Path(place).exists():
             made += ["--perms", "0755", "--tmpfs", place]
+    made += shown_to_others(outer.prefix())
     plain = outer.python
     outer.python = lambda *words: [*made, "--", *plain(*words)]  # type: ignore[assignment]
     try:

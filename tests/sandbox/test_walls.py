@@ -262,18 +262,9 @@ def as_a_plain_user(module):
     """The command that runs a module of ours as somebody without rights, who has no other
     processes, and to whom this Python and this checkout are shown wherever they lie."""
     python = [sys.executable, "-B", "-W", "ignore", "-m", module]
-    closed = {"/tmp"}
-    parts = [*outer.prefix(), str(CHECKOUT)]
-    for part in parts:
-        above = [p for p in reversed(Path(part).parents) if not p.stat().st_mode & 0o001]
-        closed.update(str(p) for p in above[:1])
     # /proc as it is: a new one could not be mounted again further in
     made = ["bwrap", "--bind", "/", "/", "--dev-bind", "/dev", "/dev", "--cap-add", "ALL"]
-    for place in sorted(closed):
-        made += ["--perms", "1777" if place == "/tmp" else "0755", "--tmpfs", place]
-    for part in parts:
-        if any(Path(part).is_relative_to(place) for place in closed):
-            made += [*outer._parents(part), "--ro-bind", part, part]
+    made += attacks.shown_to_others([*outer.prefix(), str(CHECKOUT)], emptied=["/tmp"])
     made += ["--chdir", str(CHECKOUT), "--setenv", "HOME", "/tmp", "--"]
     return [*made, "setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", *python]
 
