@@ -79,6 +79,30 @@ class Cell:
         return "the cell that makes " + ", ".join(self.assigns)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Slip:
+    """One way to go wrong: the question's program with some of its switches set otherwise.
+
+    Slips that set different switches are looked for in combination too.
+
+    name      as a misconception is named
+    advice    what a student who made it is told
+    switches  keyword arguments of the question's program
+    unseen    no output can show it, so nobody is charged for it or told of it
+    """
+
+    name: str
+    advice: str
+    switches: Mapping[str, Any]
+    unseen: bool
+
+    def __init__(self, name: str, advice: str, *, unseen: bool = False, **switches: Any) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "advice", advice)
+        object.__setattr__(self, "switches", switches)
+        object.__setattr__(self, "unseen", unseen)
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """Calls made together: how the target is used, and on which cases."""
@@ -107,6 +131,8 @@ class Check:
     cases        yields the inputs, simplest first: the first that fails is the one shown
     points       0 makes the claim advice: reported, never charged
     view         which part of the result is compared; runs here, on plain data
+    or_after     changes of the student's result after each of which the claim may hold as well:
+                 "right, or right but transposed"
     call         how the target is used, if not as the question says; needs `reference` too
     reference    from a case's arguments to the right result of `call`
     published    the values are printed in the handout: the claim proves nothing, so it is worth
@@ -123,6 +149,7 @@ class Check:
     reference: Implementation | None = None
     published: bool = False
     other_sizes: bool = False
+    or_after: Sequence[View] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,8 +162,11 @@ class Question:
     reference       our own program: from a case's arguments (for a Cell, its given names) to the
                     right result.  It never enters the sandbox
     checks          the claims; their points add up to the question's
-    misconceptions  wrong programs like the reference, the advice as docstring: a student whose
-                    results are the same as one's is told its advice
+    misconceptions  slips of `program`, and wrong programs like the reference with the advice as
+                    docstring: a student whose results are the same as one's, or as those of some
+                    slips together, is told its advice
+    program         the reference once more, with a keyword argument for each switch that a slip
+                    sets; without them it computes what the reference computes
     untouched       what the cell computes as it was handed out: a student whose results are the
                     same has not answered, and earns nothing
     also_right      programs of other conventions that are as right as the reference
@@ -144,6 +174,10 @@ class Question:
     call            how the target is used: call(target, *args).  It runs inside the sandbox, so
                     it may use its arguments, np and torch only
     parameters      the parameter names by which a renamed target is found
+    needs           keys of earlier questions of the notebook whose answers this one's may use: it
+                    is judged with right ones too, so that a mistake costs once
+    stand_in        a right answer to this question for the questions that need it, in whatever form
+                    students use theirs.  It runs inside, as `call` does
     tolerance       how close a result must be to the reference's
     """
 
@@ -152,17 +186,22 @@ class Question:
     target: str | Cell
     reference: Implementation
     checks: Sequence[Check]
-    misconceptions: Sequence[Implementation] = ()
+    misconceptions: Sequence[Implementation | Slip] = ()
+    program: Implementation | None = None
     untouched: Implementation | None = None
     also_right: Sequence[Implementation] = ()
     form: View = whole
     call: Callable[..., Any] = directly
     parameters: Sequence[str] | None = None
     tolerance: Tolerance = Tolerance()
+    needs: Sequence[str] = ()
+    stand_in: Implementation | None = None
 
     def __post_init__(self) -> None:
         for wrong in self.misconceptions:
-            if not (wrong.__doc__ or "").strip():
+            if isinstance(wrong, Slip):
+                self._check_slip(wrong)
+            elif not (wrong.__doc__ or "").strip():
                 raise AssignmentError(
                     f"question {self.key}: misconception {wrong.__name__} has no docstring; "
                     "write there what a student who holds it should be told"
@@ -176,6 +215,19 @@ class Question:
                 raise AssignmentError(
                     f"question {self.key}: the check {check.claim!r} has a call of its own, so it "
                     "needs a reference of its own"
+                )
+
+    def _check_slip(self, slip: Slip) -> None:
+        here = f"question {self.key}: slip {slip.name}"
+        if not slip.advice.strip():
+            raise AssignmentError(f"{here} has no advice: write what a student should be told")
+        if self.program is None:
+            raise AssignmentError(f"{here} is a slip of a program: give the question one")
+        known = inspect.signature(self.program).parameters
+        for switch in slip.switches:
+            if switch not in known or known[switch].kind is not inspect.Parameter.KEYWORD_ONLY:
+                raise AssignmentError(
+                    f"{here} sets {switch!r}, which is no keyword-only parameter of the program"
                 )
 
     @property
@@ -257,6 +309,16 @@ class Assignment:
                     f"{self.key}: the checks of {key} add up to {notebook.points:g} points, "
                     f"but the assignment says {self.points.get(key, 0):g}"
                 )
+            known: dict[str, Question | Written] = {}
+            for question in notebook.questions:
+                for needed in question.needs if isinstance(question, Question) else ():
+                    other = known.get(needed)
+                    if not isinstance(other, Question) or other.stand_in is None:
+                        raise AssignmentError(
+                            f"{self.key}: {question.key} needs {needed}, which is no earlier "
+                            f"question of {key} with a stand_in"
+                        )
+                known[question.key] = question
         keys = [question.key for question in self.questions]
         for key in keys:
             if keys.count(key) > 1:

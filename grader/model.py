@@ -136,12 +136,17 @@ class Observed:
     """All that was seen of one question: enough to judge it without the notebook.
 
     `found` is None where no code answers it.  `reads` are names of the notebook (not functions,
-    not modules) that the target reads beyond its arguments.  `text` is a written answer.
+    not modules) that the target reads beyond its arguments.  `again` is what the first case of all
+    gave when it was asked once more.  `helped` are the trials with right answers in the place of
+    those to the questions `stand_ins`.  `text` is a written answer.
     """
 
     found: Found | None
     trials: Mapping[str, Asked] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
+    again: Observation | None = None
+    helped: Mapping[str, Asked] = field(default_factory=dict)
+    stand_ins: tuple[str, ...] = ()
     text: str = ""
     error: str = ""  # why it could not be asked, through no fault of the student
 
@@ -175,7 +180,7 @@ class Finding:
     """Why points were lost, said to the student."""
 
     advice: str
-    misconception: str | None = None  # its function's name, if one was recognised
+    misconception: str | None = None  # its name; "one + another", "this or that"
     shown_by: Counterexample | None = None
     where: Place | None = None
 
@@ -196,7 +201,8 @@ class Judgement:
     """The verdicts on one question of one student, and what they come to.
 
     `finding` is the one main message: the misconception behind the failures if one is known, or
-    the first failure.  `written` marks a free text, which only a person marks.
+    the first failure.  `followed` are the questions whose wrong answers cost nothing here: right
+    ones stood in for them.  `written` marks a free text, which only a person marks.
     """
 
     question: str
@@ -210,6 +216,7 @@ class Judgement:
     found: Found | None = None
     written: bool = False
     text: str = ""
+    followed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def difference(got: Any, expected: Any, tolerance: Tolerance) -> str | None:
     have = numbers(got)
     if have is None:
         return f"got {_kind(got)}, expected numbers of shape {want.shape}"
-    if _without_ones(have.shape) != _without_ones(want.shape):
+    if without_ones(have.shape) != without_ones(want.shape):
         return f"got shape {have.shape}, expected {want.shape}"
     have = have.reshape(want.shape)
     if want.size == 0:
@@ -72,7 +72,8 @@ def _has_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape by which arrays are compared."""
     return tuple(length for length in shape if length != 1)
 
 

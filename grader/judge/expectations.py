@@ -56,11 +56,12 @@ def _results(expected: Expectations, program: Implementation) -> Mapping[str, li
     for name, cases in expected.cases.items():
         if name in own and program is not question.reference:
             continue  # a call of its own has a reference of its own, and none like it
-        results[name] = [_result(question, own.get(name) or program, case) for case in cases]
+        results[name] = [result_of(question, own.get(name) or program, case) for case in cases]
     return results
 
 
-def _result(question: Question, program: Implementation, case: Case) -> Result:
+def result_of(question: Question, program: Implementation, case: Case) -> Result:
+    """What a program of ours makes of one case."""
     try:
         with np.errstate(all="ignore"):
             return Result(question.run(program, case))

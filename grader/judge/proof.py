@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grader.authoring import Assignment, Implementation, Question
+from grader.judge.diagnose import Explanation, explains, explanations, unseen
 from grader.judge.expectations import expectations
 from grader.judge.questions import judge_question
 from grader.model import Asked, Found, Observation, Observed, Outcome, Place
@@ -22,7 +23,7 @@ class Row:
     notebook: str
     question: str
     program: str
-    kind: str  # reference, also right, handout, misconception
+    kind: str  # reference, also right, handout, program, misconception, unseen
     outcome: Outcome
     earned: float
     possible: float
@@ -40,31 +41,47 @@ def proof(assignment: Assignment, seed: int) -> Iterator[Row]:
                 yield _row(key, question, question.reference, "reference", seed)
                 for program in question.also_right:
                     yield _row(key, question, program, "also right", seed)
+                if question.program is not None:
+                    yield _row(key, question, question.program, "program", seed)
                 if question.untouched is not None:
                     yield _row(key, question, question.untouched, "handout", seed)
-                for program in question.misconceptions:
-                    yield _row(key, question, program, "misconception", seed)
+                for explanation in explanations(question, 1):
+                    (name,) = explanation.names
+                    yield _row(key, question, explanation.program, "misconception", seed, name)
+                for explanation in unseen(question):
+                    yield _row(
+                        key, question, explanation.program, "unseen", seed, *explanation.names
+                    )
 
 
-def _row(notebook: str, question: Question, program: Implementation, kind: str, seed: int) -> Row:
+def _row(
+    notebook: str,
+    question: Question,
+    program: Implementation,
+    kind: str,
+    seed: int,
+    name: str = "",
+) -> Row:
+    """How `program` fares; `name` is a misconception's."""
     judgement = judge_question(question, handed_in(question, program, seed), seed)
+    name = name or getattr(program, "__name__", "")
     named = (judgement.finding and judgement.finding.misconception) or ""
     earned = judgement.earned or 0.0
     breach = ""
-    if kind in ("reference", "also right") and judgement.outcome is not Outcome.PASSED:
-        breach = "it is right, but loses points"
-    elif kind in ("reference", "also right") and named:
-        breach = "it is right, but is taken for a misconception"
-    elif kind == "handout" and judgement.outcome is not Outcome.BLANK:
+    if kind == "handout" and judgement.outcome is not Outcome.BLANK:
         breach = "the handout is not recognised as blank"
     elif kind == "misconception" and earned >= judgement.possible:
         breach = "it is wrong, but loses nothing"
-    elif kind == "misconception" and named != program.__name__:
+    elif kind == "misconception" and name not in named.split(" or "):
         breach = "it is not recognised as itself"
+    elif kind not in ("handout", "misconception") and judgement.outcome is not Outcome.PASSED:
+        breach = "it is right, but loses points"
+    elif kind not in ("handout", "misconception") and named:
+        breach = "it is right, but is taken for a misconception"
     return Row(
         notebook,
         question.key,
-        program.__name__,
+        name,
         kind,
         judgement.outcome,
         earned,
@@ -74,6 +91,48 @@ def _row(notebook: str, question: Question, program: Implementation, kind: str, 
         named,
         breach,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Combinations:
+    """How slips of one question fare together.
+
+    tried   how many combinations
+    equal   names of those that compute what the reference computes: their slips cancel out
+    missed  names of those that are wrong and lose nothing
+    unsaid  names of those that lose points, return results, and are explained by nothing
+    """
+
+    tried: int
+    equal: tuple[str, ...]
+    missed: tuple[str, ...]
+    unsaid: tuple[str, ...]
+
+
+def combinations(question: Question, many: int, seed: int) -> Combinations:
+    """All combinations of `many` slips, judged as a student's code."""
+    expected = expectations(question, seed)
+    right = handed_in(question, question.reference, seed).trials
+    tried = explanations(question, many)
+    equal, missed, unsaid = [], [], []
+    for explanation in tried:
+        name = " + ".join(explanation.names)
+        if explains(question, expected, explanation.program, right):
+            equal.append(name)
+            continue
+        judgement = judge_question(question, handed_in(question, explanation.program, seed), seed)
+        if judgement.outcome is Outcome.PASSED:
+            missed.append(name)
+        elif _returns(question, explanation, seed) and not (
+            judgement.finding and judgement.finding.misconception
+        ):
+            unsaid.append(name)
+    return Combinations(len(tried), tuple(equal), tuple(missed), tuple(unsaid))
+
+
+def _returns(question: Question, explanation: Explanation, seed: int) -> bool:
+    results = expectations(question, seed).of(explanation.program).values()
+    return all(result.error is None for trial in results for result in trial)
 
 
 def handed_in(question: Question, program: Implementation, seed: int) -> Observed:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from grader.authoring import Case, Cell, Check, Implementation, Question, Written
-from grader.judge.diagnose import explains, misconception
+from grader.judge.diagnose import Explanation, diagnosis, explains
 from grader.judge.expectations import Expectations, expectations
-from grader.judge.verdicts import judge
+from grader.judge.verdicts import judge, same_result
 from grader.model import Asked, Finding, Judgement, Observed, Outcome, Verdict
 
 
@@ -45,17 +45,22 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
             question, Outcome.BLANK, 0.0, Finding(advice, where=observed.found.where), observed
         )
 
-    programs = [question.reference, *question.also_right]
-    tried = [_verdicts(question, expected, program, observed) for program in programs]
-    verdicts = max(tried, key=lambda several: sum(v.earned or 0.0 for v in several))
+    verdicts = _best(question, expected, observed, observed.trials)
+    asked = observed.trials
+    followed: tuple[str, ...] = ()
+    if observed.helped:
+        helped = _best(question, expected, observed, observed.helped)
+        pairs = list(zip(verdicts, helped, strict=True))
+        if any(_earned(b) > _earned(a) for a, b in pairs):
+            verdicts = [b if _earned(b) > _earned(a) else a for a, b in pairs]
+            asked, followed = observed.helped, observed.stand_ins
     verdicts, flags = _sizes(question, verdicts, observed, expected)
-    if any(o.changed for trial in observed.trials.values() for o in trial.observations):
-        flags.append("changes_its_inputs")
-    main = _main_finding(question, expected, verdicts, observed.trials)
+    flags += _suspicions(question, verdicts, observed)
+    main = _main_finding(question, expected, verdicts, asked)
     if main is not None and main.misconception is not None:
         verdicts = [_told(v, main) for v in verdicts]
     charged = [v for v in verdicts if v.possible]
-    earned = round(sum(v.earned or 0.0 for v in charged), 2)
+    earned = round(sum(map(_earned, charged)), 2)
     possible = round(sum(v.possible for v in charged), 2)
     return Judgement(
         question.key,
@@ -67,7 +72,26 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
         main,
         tuple(sorted(flags)),
         observed.found,
+        followed=followed,
     )
+
+
+def stand_ins(
+    questions: Sequence[Question], observed: Mapping[str, Observed], seed: int
+) -> dict[str, tuple[str, ...]]:
+    """Which questions to ask once more with right answers in the place of which others: those that
+    lost points and may have lost them to another that did."""
+    lost: dict[str, bool] = {}
+    followed = {}
+    for question in questions:
+        if question.key in observed:
+            judgement = judge_question(question, observed[question.key], seed)
+            undecided = judgement.earned is None
+            lost[question.key] = not undecided and judgement.outcome is not Outcome.PASSED
+            needed = tuple(key for key in question.needs if lost.get(key))
+            if needed and lost[question.key] and observed[question.key].trials:
+                followed[question.key] = needed
+    return followed
 
 
 def doubted(judgement: Judgement, missing: Sequence[str]) -> Judgement:
@@ -159,19 +183,56 @@ def _missing(question: Question) -> str:
     return f"The notebook defines no {question.target}."
 
 
+def _best(
+    question: Question, expected: Expectations, observed: Observed, asked: Mapping[str, Asked]
+) -> list[Verdict]:
+    """The verdicts by whichever right program the student's results earn most."""
+    programs = [question.reference, *question.also_right]
+    tried = [_verdicts(question, expected, program, observed, asked) for program in programs]
+    return max(tried, key=lambda several: sum(map(_earned, several)))
+
+
+def _earned(verdict: Verdict) -> float:
+    return verdict.earned or 0.0
+
+
 def _verdicts(
-    question: Question, expected: Expectations, program: Implementation, observed: Observed
+    question: Question,
+    expected: Expectations,
+    program: Implementation,
+    observed: Observed,
+    asked: Mapping[str, Asked],
 ) -> list[Verdict]:
     own = expected.of(question.reference)
     results = {**own, **expected.of(program)}
     verdicts = []
     for check in question.checks:
         name = question.trial(check).name
-        if name in observed.trials:
+        if name in asked:
             cases: Sequence[Case] = expected.cases[name]
-            seen = observed.trials[name].observations
+            seen = asked[name].observations
             verdicts.append(judge(question, check, cases, results[name], seen, observed.found))
     return verdicts
+
+
+def _suspicions(
+    question: Question, verdicts: Sequence[Verdict], observed: Observed
+) -> Iterator[str]:
+    """Flags that cost nothing: what a TA may want to look at."""
+    checks: Mapping[str, Check] = {check.claim: check for check in question.checks}
+    seen = [o for asked in observed.trials.values() for o in asked.observations]
+    if any(o.changed for o in seen):
+        yield "changes_its_inputs"
+    if observed.again is not None and not same_result(question, seen[0], observed.again):
+        yield "differs_when_repeated"
+    if not isinstance(question.target, Cell) and set(observed.reads) & set(
+        question.known_parameters
+    ):
+        yield "reads_globals"
+    holds = {v.claim for v in verdicts if v.outcome is Outcome.PASSED}
+    own = {c.claim for c in checks.values() if c.points and not c.other_sizes}
+    if any(check.published and check.claim in holds for check in checks.values()) and own - holds:
+        yield "only_published"
 
 
 def _sizes(
@@ -223,8 +284,24 @@ def _main_finding(
         return None
     worst = max(lost, key=lambda v: v.possible).finding
     assert worst is not None
-    wrong = misconception(question, expected, asked)
-    if wrong is None:
+    known = diagnosis(question, expected, asked)
+    if not known:
         return worst
-    advice = " ".join((inspect.getdoc(wrong) or "").split())
-    return Finding(advice, wrong.__name__, worst.shown_by, worst.where)
+    name = " or ".join(" + ".join(explanation.names) for explanation in known)
+    return Finding(_advice(known), name, worst.shown_by, worst.where)
+
+
+def _advice(known: Sequence[Explanation]) -> str:
+    """What a student is told whose result all of these explain."""
+    told = [_together(explanation.advice) for explanation in known]
+    if len(told) == 1:
+        return told[0]
+    either = " Or: ".join(told)
+    return f"One of these explains your result, and no result can tell which. Either: {either}"
+
+
+def _together(advice: Sequence[str]) -> str:
+    if len(advice) == 1:
+        return advice[0]
+    numbered = " ".join(f"({number}) {text}" for number, text in enumerate(advice, 1))
+    return f"{'Two' if len(advice) == 2 else 'Three'} things together: {numbered}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 
-from grader.authoring import Case, Cell, Check, Question, Tolerance, View
+from grader.authoring import Case, Cell, Check, Question, Tolerance, whole
 from grader.judge.difference import difference, numbers, shown
 from grader.judge.expectations import Result
 from grader.model import Counterexample, Finding, Found, Observation, Outcome, Verdict
@@ -28,7 +28,7 @@ def judge(
 ) -> Verdict:
     """PASSED if the claim holds on every case; else why it does not, on the first that fails."""
     for case, expected, observed in zip(cases, right, seen, strict=True):
-        departure = _departure(question, check.view, case, expected.value, observed)
+        departure = _departure(question, check, case, expected.value, observed)
         if departure is not None:
             outcome = Outcome.FAILED if observed.returned else observed.outcome
             where = observed.where or (found.where if found else None)
@@ -65,17 +65,17 @@ def _with_short_texts(value: Any) -> Any:
 
 
 def _departure(
-    question: Question, view: View, case: Case, right: Any, observed: Observation
+    question: Question, check: Check, case: Case, right: Any, observed: Observation
 ) -> Counterexample | None:
     call = as_typed(question, case)
-    expected = view(question.form(right))
+    expected = check.view(question.form(right))
     if not observed.returned:
         return Counterexample(call, None, expected, observed.error)
     shown_by: Counterexample | None = None
-    for reading in readings(observed.value):
+    for reading, change in product(readings(observed.value), (whole, *check.or_after)):
         try:
             # a form may make something of None, which would hide that a `return` is missing
-            got = None if reading is None else view(question.form(reading))
+            got = None if reading is None else check.view(change(question.form(reading)))
             said = difference(got, expected, question.tolerance)
         except Exception as error:  # form and view may meet whatever a student returns
             got = reading
@@ -93,14 +93,15 @@ def agrees(question: Question, value: Any, other: Any) -> bool:
     for reading in readings(value):
         try:
             got, want = question.form(reading), question.form(other)
-            if difference(_without_nan(got), _without_nan(want), question.tolerance) is None:
+            if difference(without_nan(got), without_nan(want), question.tolerance) is None:
                 return True
         except Exception:  # as above: it is not what the program gave
             continue
     return False
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """`value` with numbers that no result has in place of NaN and the infinities."""
     array = numbers(value)
     return value if array is None else np.nan_to_num(array, nan=1.25e6, posinf=3e6, neginf=-3e6)
 
@@ -121,6 +122,13 @@ def ignores_its_input(
     return bool(pairs) and all(_same(question, a, b) for a, b in pairs)
 
 
+def same_result(question: Question, one: Observation, other: Observation) -> bool:
+    """Whether two calls came to just the same: equal results, or both to none."""
+    if not (one.returned and other.returned):
+        return one.returned == other.returned
+    return _same(question, one.value, other.value)
+
+
 def _same(question: Question, a: Any, b: Any) -> bool:
     x, y = (_plain(question, value) for value in (a, b))
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.shape != y.shape:
@@ -136,7 +144,7 @@ def _plain(question: Question, value: Any) -> Any:
         except Exception:  # what cannot be brought to the form is no array
             continue
         if array is not None:
-            return array
+            return without_nan(array)
     return value
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grader.authoring import Cell, Check, Question, case
+from grader.authoring import Cell, Check, Question, Slip, case
 from reference.week14 import inputs
 from reference.week14.qkv import qkv
 from reference.week14.softmax import softmax
@@ -64,7 +64,16 @@ def as_rows(vectors):
     return np.asarray(vectors, float).reshape(len(vectors), -1)
 
 
+def first(outputs):
+    return outputs[0]
+
+
 # Known misconceptions ---------------------------------------------------------------
+
+
+def weighted_sum(A, V):
+    """Each output the sum of all values (N, D), with the weights of its row of A (N, N)."""
+    return A @ V
 
 
 def untouched(all_queries, **_):
@@ -72,31 +81,144 @@ def untouched(all_queries, **_):
     return [np.zeros_like(q) for q in all_queries]
 
 
-def queries_and_keys_swapped(all_queries, all_keys, all_values, **_):
-    """For output n you take key n with all queries. It is the other way round: output n takes query
-    n, and its dot product with every key (eq. 12.5)."""
-    return attention(all_keys, all_queries, all_values)
+def with_slips(
+    all_queries, all_keys, all_values,
+    *, roles="qkv", scale=1.0, weights=softmax, summed=weighted_sum, **_,
+):  # fmt: skip
+    """attention with a switch for each way to go wrong.
+
+    roles    what is taken for the queries, the keys and the values
+    scale    what the dot products of D-vectors are divided by, from D
+    weights  from the scores of one output to its weights
+    summed   from all weights (N, N), a row an output, and all values (N, D) to the outputs
+    """
+    lists = {"q": all_queries, "k": all_keys, "v": all_values}
+    Q, K, V = (as_rows(lists[role]) for role in roles)
+    divisor = scale(Q.shape[1]) if callable(scale) else scale
+    A = np.array([weights(row) for row in Q @ K.T / divisor])
+    return summed(A, V)[:, :, None]
 
 
-def scaled(all_queries, all_keys, all_values, **_):
-    """You divide the dot products by sqrt(D). That is the scaled version, which comes in the next
-    notebook; here leave the dot products as they are."""
-    shrink = np.sqrt(len(all_queries[0]))
-    return attention([q / shrink for q in all_queries], all_keys, all_values)
-
-
-def no_softmax(all_queries, all_keys, all_values, **_):
-    """You weight the values by the dot products themselves. The weights are softmax of the dot
-    products, positive and adding up to one: use `attention`."""
-    pairs = [[float((k.T @ q).item()) for k in all_keys] for q in all_queries]
-    return [sum(s * v for s, v in zip(row, all_values, strict=True)) for row in pairs]
-
-
-def last_value_only(all_queries, all_keys, all_values, **_):
-    """Your output is the last weight times the last value: what the loop left over. Add up the
-    products of all values with their weights, starting from zero."""
-    last = [softmax([k.T @ q for k in all_keys])[-1] for q in all_queries]
-    return [weight * all_values[-1] for weight in last]
+SLIPS = [
+    Slip(
+        "scaled",
+        """You divide the dot products by sqrt(D). That is the scaled version, which comes in the
+        next notebook; here leave the dot products as they are.""",
+        scale=np.sqrt,
+    ),
+    Slip(
+        "scaled_by_D",
+        """You divide the dot products by D. Nothing is scaled in this notebook: leave them as they
+        are.""",
+        scale=lambda D: D,
+    ),
+    Slip(
+        "queries_and_keys_swapped",
+        """For output n you take key n with all queries. It is the other way round: output n takes
+        query n, and its dot product with every key (eq. 12.5).""",
+        roles="kqv",
+    ),
+    Slip(
+        "queries_for_keys",
+        """You take the dot products of queries with queries. Each query meets the keys: key.T @
+        all_queries[n].""",
+        roles="qqv",
+    ),
+    Slip(
+        "keys_for_queries",
+        """You take the dot products of keys with keys. Output n takes query n, and its dot product
+        with every key.""",
+        roles="kkv",
+    ),
+    Slip(
+        "values_for_keys",
+        """You take the dot products of the queries with the values. They are taken with the keys;
+        the values come in only when they are summed.""",
+        roles="qvv",
+    ),
+    Slip(
+        "keys_for_values",
+        """You sum the keys. The weights come from the keys, but what is summed are the values:
+        all_values.""",
+        roles="qkk",
+    ),
+    Slip(
+        "queries_for_values",
+        """You sum the queries. What is summed are the values: all_values.""",
+        roles="qkq",
+    ),
+    Slip(
+        "no_softmax",
+        """You weight the values by the dot products themselves. The weights are softmax of the dot
+        products, positive and adding up to one: use `attention`.""",
+        weights=lambda scores: scores,
+    ),
+    Slip(
+        "equal_weights",
+        """Every value gets the same weight, whatever the query. The weights are softmax of the dot
+        products: use `attention`.""",
+        weights=lambda scores: np.full(len(scores), 1 / len(scores)),
+    ),
+    Slip(
+        "unweighted_sum",
+        """You add the values up without their weights. Each is multiplied by its entry of
+        `attention` first.""",
+        weights=np.ones_like,
+    ),
+    Slip(
+        "last_value_only",
+        """Your output is the last weight times the last value: what the loop left over. Add up the
+        products of all values with their weights, starting from zero.""",
+        summed=lambda A, V: A[:, -1:] * V[-1],
+    ),
+    Slip(
+        "first_value_only",
+        """Your output is the first weight times the first value. Add up the products of all values
+        with their weights.""",
+        summed=lambda A, V: A[:, :1] * V[0],
+    ),
+    Slip(
+        "own_value_only",
+        """Output n is its own weight times its own value. Every output is the sum over all values,
+        each with its weight.""",
+        summed=lambda A, V: np.diag(A)[:, None] * V,
+    ),
+    Slip(
+        "mean_in_place_of_sum",
+        """You take the mean of the weighted values. The weights add up to one already: take the
+        sum.""",
+        summed=lambda A, V: A @ V / len(V),
+    ),
+    Slip(
+        "last_left_out",
+        """Your sum stops before the last value. It runs over all of them: range(N).""",
+        summed=lambda A, V: A[:, :-1] @ V[:-1],
+    ),
+    Slip(
+        "weights_transposed",
+        """For output n you take weight n of every token. All weights of one output come from its
+        own query: softmax of the dot products with query n.""",
+        summed=lambda A, V: A.T @ V,
+    ),
+    Slip(
+        "first_query_only",
+        """All your outputs are the first: the query does not change with n. Output n takes
+        all_queries[n].""",
+        summed=lambda A, V: np.repeat(A[:1], len(A), axis=0) @ V,
+    ),
+    Slip(
+        "last_query_only",
+        """All your outputs are the same, made with the last query: a name that an earlier loop left
+        over. Output n takes all_queries[n].""",
+        summed=lambda A, V: np.repeat(A[-1:], len(A), axis=0) @ V,
+    ),
+    Slip(
+        "sum_never_reset",
+        """Your sum goes on from one output to the next. Set x_prime to zero before the sum of each
+        output begins.""",
+        summed=lambda A, V: np.cumsum(A @ V, axis=0),
+    ),
+]
 
 
 # The question -----------------------------------------------------------------------
@@ -109,11 +231,17 @@ QUESTION = Question(
     untouched=untouched,
     form=as_rows,
     checks=[
-        Check("the weights of each output add up to one", equal_values, points=1.5),
-        Check("equal scores give the mean of the values", equal_scores, points=1.5),
-        Check("each output is the weighted sum of all values", own_sizes, points=4),
+        Check(
+            "there is an output of D entries for each input", own_sizes, points=0.5, view=np.shape
+        ),
+        Check("the weights of each output add up to one", equal_values, points=1.25),
+        Check("equal scores give the mean of the values", equal_scores, points=1.25),
+        Check("the first output is right", own_sizes, points=1, view=first),
+        Check("each output is the weighted sum of all values", own_sizes, points=3),
         Check("it works for other N and D", other_sizes, points=1, other_sizes=True),
         Check("it gives the printed true values", handed_out, points=0, published=True),
     ],
-    misconceptions=[queries_and_keys_swapped, scaled, no_softmax, last_value_only],
+    program=with_slips,
+    misconceptions=SLIPS,
+    needs=["softmax"],
 )

@@ -2,9 +2,14 @@
 
 import numpy as np
 
-from grader.authoring import Check, Question, case
+from grader.authoring import Check, Question, Slip, case
 from reference.week14 import inputs
-from reference.week14.self_attention import softmax_cols
+from reference.week14.self_attention import (
+    scores_of_columns,
+    softmax_cols,
+    softmax_rows,
+    weighted,
+)
 
 D, N = 8, 6  # the handout's own sizes in colab 2
 OTHER_SIZES = ((14, 5), (6, 3), (4, 7))  # (D, N)
@@ -92,7 +97,32 @@ def other_sizes(rng):
         yield fresh(rng, width, tokens)
 
 
+def smallest(rng):
+    """One token, then two, of two entries, with heads of one entry and small integers."""
+    for N in (1, 2):
+        X, *parameters = (
+            rng.integers(-2, 3, size=shape).astype(float)
+            for shape in ((2, N), *([(1, 2)] * 3 + [(1, 1)] * 3) * 2, (2, 2))
+        )
+        yield case(X, *parameters, given=inputs.sizes2(2, N))
+
+
 # Known misconceptions ---------------------------------------------------------------
+
+
+def root_of_query(X, Q):
+    """sqrt(H_D), by which each head is scaled."""
+    return np.sqrt(len(Q))
+
+
+def stacked(one, two):
+    """The first head above the second."""
+    return np.vstack([one, two])
+
+
+def as_it_is(result):
+    """What is returned where nothing is done to it."""
+    return result
 
 
 def untouched(X, *_):
@@ -100,101 +130,260 @@ def untouched(X, *_):
     return np.zeros_like(X)
 
 
-def heads_by(head, X, parameters):
-    """Both heads, each made by head(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k)."""
-    return head(X, *parameters[:6]), head(X, *parameters[6:12])
+def with_slips(
+    X, omega_v1, omega_q1, omega_k1, beta_v1, beta_q1, beta_k1,
+    omega_v2, omega_q2, omega_k2, beta_v2, beta_q2, beta_k2, omega_c,
+    *, roles="vqk", unbiased="", unbiased2="", from_first=(), scale=root_of_query,
+    scale2=None, weights=softmax_cols, scores=scores_of_columns, applied=weighted,
+    together=stacked, mixed=np.matmul, returned=as_it_is,
+):  # fmt: skip
+    """multihead_scaled_self_attention with a switch for each way to go wrong.
+
+    roles       whose parameters make the values, the queries and the keys of each head
+    unbiased    whose beta is left out, in both heads; unbiased2 in the second only
+    from_first  numbers of the parameters, of six, that the second head takes from the first
+    scale       of X and a head's queries to what its scores are divided by
+    """
+    first = [omega_v1, omega_q1, omega_k1, beta_v1, beta_q1, beta_k1]
+    second = [omega_v2, omega_q2, omega_k2, beta_v2, beta_q2, beta_k2]
+    second = [first[i] if i in from_first else p for i, p in enumerate(second)]
+    heads = []
+    for own, left_out, divisor in (
+        (first, unbiased, scale),
+        (second, unbiased + unbiased2, scale2 or scale),
+    ):
+        omegas, betas = (
+            dict(zip("vqk", own[:3], strict=True)),
+            dict(zip("vqk", own[3:], strict=True)),
+        )
+        betas |= {name: 0 * betas[name] for name in left_out}
+        V, Q, K = (betas[name] + omegas[name] @ X for name in roles)
+        heads.append(applied(V, weights(scores(K, Q) / divisor(X, Q))))
+    return returned(mixed(omega_c, together(*heads)))
 
 
-def scaled_by(length):
-    """A head that divides by sqrt(length(X, Q)) where scaled_head divides by sqrt(H_D)."""
-
-    def head(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k):
-        V, Q, K = beta_v + omega_v @ X, beta_q + omega_q @ X, beta_k + omega_k @ X
-        return V @ softmax_cols(K.T @ Q / np.sqrt(length(X, Q)))
-
-    return head
+NAMES = ("omega_v", "omega_q", "omega_k", "beta_v", "beta_q", "beta_k")
 
 
-def not_scaled(X, *parameters):
-    """You do not scale the dot products. Divide K.T @ Q by sqrt(H_D), the square root of the length
-    of a query, before the softmax: without it the softmax is too sharp for long queries."""
-    return parameters[12] @ np.vstack(heads_by(scaled_by(lambda X, Q: 1), X, parameters))
+def taken_twice(number):
+    """The slip that takes one parameter of the first head for the second too."""
+    name = NAMES[number]
+    return Slip(
+        f"{name}1_used_twice",
+        f"""Your second head uses {name}1, which belongs to the first: it needs {name}2. Look for a
+        1 that should be a 2.""",
+        unseen=name == "beta_k",
+        from_first=(number,),
+    )
 
 
-def scaled_by_D(X, *parameters):
-    """You divide by sqrt(D), the width of a token. Each head's queries and keys have H_D entries,
-    so it is sqrt(H_D)."""
-    return parameters[12] @ np.vstack(heads_by(scaled_by(lambda X, Q: len(X)), X, parameters))
-
-
-def scaled_without_root(X, *parameters):
-    """You divide by H_D itself. It is the square root, sqrt(H_D), that brings the dot products back
-    to unit variance."""
-    squared = scaled_by(lambda X, Q: len(Q) ** 2)
-    return parameters[12] @ np.vstack(heads_by(squared, X, parameters))
-
-
-def normalised_along_rows(X, *parameters):
-    """Your softmax makes each row of the scores add up to one. Column n holds the weights of token
-    n, so each column has to: softmax_cols, or sum over axis=0."""
-
-    def head(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k):
-        V, Q, K = beta_v + omega_v @ X, beta_q + omega_q @ X, beta_k + omega_k @ X
-        return V @ softmax_cols(Q.T @ K / np.sqrt(len(Q))).T
-
-    return parameters[12] @ np.vstack(heads_by(head, X, parameters))
-
-
-def queries_and_keys_swapped(X, *parameters):
-    """Your scores are Q.T @ K. Column n of the scores has to belong to query n, so it is
-    K.T @ Q."""
-
-    def head(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k):
-        return scaled_head(X, omega_v, omega_k, omega_q, beta_v, beta_k, beta_q)
-
-    return parameters[12] @ np.vstack(heads_by(head, X, parameters))
-
-
-def biases_forgotten(X, *parameters):
-    """You leave out the biases of both heads. Queries, keys and values are beta + omega X: add
-    beta_q, beta_k and beta_v of each head."""
-
-    def head(X, omega_v, omega_q, omega_k, *_):
-        return scaled_head(X, omega_v, omega_q, omega_k, 0, np.zeros((len(omega_q), 1)), 0)
-
-    return parameters[12] @ np.vstack(heads_by(head, X, parameters))
-
-
-def omega_c_forgotten(X, *parameters):
-    """You put the heads together but do not multiply by omega_c. Without it the heads are never
-    mixed: return omega_c @ (the two heads one above the other)."""
-    return np.vstack(heads_by(scaled_head, X, parameters))
-
-
-def omega_c_transposed(X, *parameters):
-    """You multiply by the transposed omega_c. Tokens are columns, so it is omega_c @ heads, with
-    omega_c as it is."""
-    return parameters[12].T @ np.vstack(heads_by(scaled_head, X, parameters))
-
-
-def heads_added(X, *parameters):
-    """You add the heads to one another. They are put one above the other (np.vstack, or
-    np.concatenate with axis=0): the first fills the upper H_D rows, the second the lower."""
-    head1, head2 = heads_by(scaled_head, X, parameters)
-    return parameters[12] @ np.vstack([head1 + head2, head1 + head2])
-
-
-def heads_swapped(X, *parameters):
-    """You put the second head above the first. omega_c expects the first head in the upper H_D
-    rows."""
-    return parameters[12] @ np.vstack(heads_by(scaled_head, X, parameters)[::-1])
-
-
-def head_used_twice(X, *parameters):
-    """Both halves of your result come from the first head. The second half needs omega_v2,
-    omega_q2, omega_k2 and their biases: look for a 1 that should be a 2."""
-    head1, _ = heads_by(scaled_head, X, parameters)
-    return parameters[12] @ np.vstack([head1, head1])
+SLIPS = [
+    Slip(
+        "not_scaled",
+        """You do not scale the dot products. Divide K.T @ Q by sqrt(H_D), the square root of the
+        length of a query, before the softmax: without it the softmax is too sharp for long
+        queries.""",
+        scale=lambda X, Q: 1,
+    ),
+    Slip(
+        "scaled_by_D",
+        """You divide by sqrt(D), the width of a token. Each head's queries and keys have H_D
+        entries, so it is sqrt(H_D).""",
+        scale=lambda X, Q: np.sqrt(len(X)),
+    ),
+    Slip(
+        "scaled_without_root",
+        """You divide by H_D itself. It is the square root, sqrt(H_D), that brings the dot products
+        back to unit variance.""",
+        scale=lambda X, Q: len(Q),
+    ),
+    Slip(
+        "scaled_by_D_without_root",
+        """You divide by D. Divide by sqrt(H_D): the square root, of the length of a query.""",
+        scale=lambda X, Q: len(X),
+    ),
+    Slip(
+        "scaled_by_tokens",
+        """You divide by sqrt(N), the root of the number of tokens. Divide by sqrt(H_D), the root of
+        the length of a query.""",
+        scale=lambda X, Q: np.sqrt(X.shape[1]),
+    ),
+    Slip(
+        "scaled_by_heads",
+        """You divide by sqrt(H), the root of the number of heads. Divide by sqrt(H_D), the root of
+        the length of a query.""",
+        scale=lambda X, Q: np.sqrt(2),
+    ),
+    Slip(
+        "multiplied_by_the_root",
+        """You multiply the dot products by sqrt(H_D). Divide by it: it keeps the softmax from
+        getting too sharp.""",
+        scale=lambda X, Q: 1 / np.sqrt(len(Q)),
+    ),
+    Slip(
+        "second_head_not_scaled",
+        """You scale the dot products of the first head only. The second head's are divided by
+        sqrt(H_D) as well.""",
+        scale2=lambda X, Q: 1,
+    ),
+    Slip(
+        "normalised_along_rows",
+        """Your softmax makes each row of the scores add up to one. Column n holds the weights of
+        token n, so each column has to: softmax_cols, or sum over axis=0.""",
+        weights=softmax_rows,
+    ),
+    Slip(
+        "one_softmax_over_all",
+        """You divide by the sum over the whole matrix. Every token has weights of its own that add
+        up to one: softmax_cols, or sum over axis=0 only.""",
+        weights=lambda S: np.exp(S) / np.exp(S).sum(),
+    ),
+    Slip(
+        "no_softmax",
+        """You weight the values by the dot products themselves. The weights are the softmax of each
+        column of the scaled dot products: softmax_cols.""",
+        weights=lambda S: S,
+    ),
+    Slip(
+        "queries_and_keys_swapped",
+        """Your scores are Q.T @ K. Column n of the scores has to belong to query n, so it is
+        K.T @ Q.""",
+        roles="vkq",
+    ),
+    Slip(
+        "values_and_queries_swapped",
+        """Your values are made with the parameters of the queries, and your queries with those of
+        the values. Mind the order of the arguments: omega_v comes first.""",
+        roles="qvk",
+    ),
+    Slip(
+        "values_and_keys_swapped",
+        """Your values are made with the parameters of the keys, and your keys with those of the
+        values. Mind the order of the arguments: v, q, k.""",
+        roles="kqv",
+    ),
+    Slip(
+        "parameters_in_order_q_k_v",
+        """You take the parameters of a head in the order q, k, v. They come in the order v, q, k:
+        omega_v first, then omega_q and omega_k, and the betas likewise.""",
+        roles="kvq",
+    ),
+    Slip(
+        "parameters_turned_round",
+        """Your values, queries and keys each take the parameters of the next: values those of the
+        queries, queries those of the keys, keys those of the values.""",
+        roles="qkv",
+    ),
+    Slip(
+        "biases_forgotten",
+        """You leave out the biases of both heads. Queries, keys and values are beta + omega X: add
+        beta_q, beta_k and beta_v of each head.""",
+        unbiased="vqk",
+    ),
+    Slip(
+        "value_biases_forgotten",
+        """You leave out beta_v1 and beta_v2. The values of each head are beta_v + omega_v X.""",
+        unbiased="v",
+    ),
+    Slip(
+        "query_biases_forgotten",
+        """You leave out beta_q1 and beta_q2. The queries of each head are beta_q + omega_q X.""",
+        unbiased="q",
+    ),
+    Slip(
+        "key_biases_forgotten",
+        """You leave out beta_k1 and beta_k2. They add the same to a whole column of scores, and
+        softmax does not see that.""",
+        unseen=True,
+        unbiased="k",
+    ),
+    Slip(
+        "biases_of_the_second_head_forgotten",
+        """You leave out the biases of the second head: add beta_q2, beta_k2 and beta_v2 as you do
+        in the first.""",
+        unbiased2="vqk",
+    ),
+    Slip(
+        "weights_transposed",
+        """You multiply the values by the transposed weights. Column n of the weights belongs to
+        output n, so it is V @ A in each head, with A as it is.""",
+        applied=lambda V, A: V @ A.T,
+    ),
+    Slip(
+        "rows_compared",
+        """Your scores are K @ Q.T: you compare the rows of K and Q, as if each were a token. Here
+        each column is a token: the scores are K.T @ Q (N x N), and the result is V @ A.""",
+        scores=lambda K, Q: K @ Q.T,
+        applied=lambda V, A: A @ V,
+    ),
+    Slip(
+        "tokens_as_rows",
+        """Your weights compare the rows of Q and K, as if each row were a token. Here each column
+        is a token: the scores are K.T @ Q (N x N), and the result is V @ A.""",
+        scores=lambda K, Q: K @ Q.T,
+        applied=lambda V, A: A.T @ V,
+    ),
+    Slip(
+        "omega_c_forgotten",
+        """You put the heads together but do not multiply by omega_c. Without it the heads are never
+        mixed: return omega_c @ (the two heads one above the other).""",
+        mixed=lambda omega_c, heads: heads,
+    ),
+    Slip(
+        "omega_c_transposed",
+        """You multiply by the transposed omega_c. Tokens are columns, so it is omega_c @ heads,
+        with omega_c as it is.""",
+        mixed=lambda omega_c, heads: omega_c.T @ heads,
+    ),
+    Slip(
+        "omega_c_on_the_right",
+        """You put omega_c on the right, heads.T @ omega_c. Tokens are columns, so it is
+        omega_c @ heads, with omega_c as it is and on the left.""",
+        mixed=lambda omega_c, heads: heads.T @ omega_c,
+    ),
+    Slip(
+        "heads_added",
+        """You add the heads to one another. They are put one above the other (np.vstack, or
+        np.concatenate with axis=0): the first fills the upper H_D rows, the second the lower.""",
+        together=lambda one, two: np.vstack([one + two, one + two]),
+    ),
+    Slip(
+        "heads_averaged",
+        """You take the mean of the heads. They are put one above the other (np.vstack, or
+        np.concatenate with axis=0): the first fills the upper H_D rows, the second the lower.""",
+        together=lambda one, two: np.vstack([(one + two) / 2, (one + two) / 2]),
+    ),
+    Slip(
+        "heads_swapped",
+        """You put the second head above the first. omega_c expects the first head in the upper H_D
+        rows.""",
+        together=lambda one, two: np.vstack([two, one]),
+    ),
+    Slip(
+        "head_used_twice",
+        """Both halves of your result come from the first head. The second half needs omega_v2,
+        omega_q2, omega_k2 and their biases: look for a 1 that should be a 2.""",
+        together=lambda one, two: np.vstack([one, one]),
+    ),
+    Slip(
+        "second_head_used_twice",
+        """Both halves of your result come from the second head. The first half needs omega_v1,
+        omega_q1, omega_k1 and their biases: look for a 2 that should be a 1.""",
+        together=lambda one, two: np.vstack([two, two]),
+    ),
+    Slip(
+        "heads_interleaved",
+        """The rows of your two heads take turns. Put the heads one above the other: all rows of the
+        first, then all rows of the second (np.vstack, not np.stack and reshape).""",
+        together=lambda one, two: np.stack([one, two], axis=1).reshape(-1, one.shape[1]),
+    ),
+    *map(taken_twice, range(6)),
+    Slip(
+        "result_transposed",
+        """Your result is right but transposed. Tokens are columns: return the shape of X.""",
+        returned=np.transpose,
+    ),
+]
 
 
 # The question -----------------------------------------------------------------------
@@ -206,25 +395,37 @@ QUESTION = Question(
     reference=multihead_scaled_self_attention,
     untouched=untouched,
     checks=[
-        Check("the weights of each token add up to one", equal_values, points=4),
-        Check("equal scores give the mean of the values", equal_scores, points=4),
-        Check("each head fills its own rows (omega_c the identity)", unmixed, points=4),
-        Check("it is right when all biases are zero", without_biases, points=4),
-        Check("it is right", own_sizes, points=12),
+        Check("the result has the shape of X", own_sizes, points=1, view=np.shape),
+        Check(
+            "the weights of each token add up to one",
+            equal_values,
+            points=4,
+            or_after=[np.transpose],
+        ),
+        Check(
+            "equal scores give the mean of the values",
+            equal_scores,
+            points=4,
+            or_after=[np.transpose],
+        ),
+        Check(
+            "each head fills its own rows (omega_c the identity)",
+            unmixed,
+            points=4,
+            or_after=[np.transpose],
+        ),
+        Check(
+            "it is right when all biases are zero",
+            without_biases,
+            points=3,
+            or_after=[np.transpose],
+        ),
+        Check("it is right but for a transpose", own_sizes, points=2, or_after=[np.transpose]),
+        Check("it is right", own_sizes, points=10),
         Check("it works for other D, N and H_D", other_sizes, points=2, other_sizes=True),
+        Check("it is right for the smallest inputs", smallest, points=0, other_sizes=True),
         Check("it gives the printed true values", handed_out, points=0, published=True),
     ],
-    misconceptions=[
-        not_scaled,
-        scaled_by_D,
-        scaled_without_root,
-        normalised_along_rows,
-        queries_and_keys_swapped,
-        biases_forgotten,
-        omega_c_forgotten,
-        omega_c_transposed,
-        heads_added,
-        heads_swapped,
-        head_used_twice,
-    ],
+    program=with_slips,
+    misconceptions=SLIPS,
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grader.authoring import Cell, Check, Question, case
+from grader.authoring import Cell, Check, Question, Slip, case
 from reference.week14 import inputs
 
 
@@ -60,61 +60,135 @@ def untouched(all_x, **_):
     return [[np.ones_like(x) for x in all_x]] * 3
 
 
-def biases_forgotten(all_x, omega_q, omega_k, omega_v, **_):
-    """You leave out the biases: each of the three is beta + omega x (eq. 12.2). Add beta_q, beta_k
-    and beta_v."""
-    return [[omega @ x for x in all_x] for omega in (omega_q, omega_k, omega_v)]
+def with_slips(
+    all_x, omega_q, omega_k, omega_v, beta_q, beta_k, beta_v,
+    *, roles="qkv", transposed="", unbiased="", product=np.matmul, inputs_of=list, **_,
+):  # fmt: skip
+    """qkv with a switch for each way to go wrong.
+
+    roles       whose parameters make the queries, the keys and the values
+    transposed  whose omega is transposed
+    unbiased    whose beta is left out
+    inputs_of   from all inputs to those that the loop takes
+    """
+    omegas = {"q": omega_q, "k": omega_k, "v": omega_v}
+    betas = {"q": beta_q, "k": beta_k, "v": beta_v}
+    omegas |= {name: omegas[name].T for name in transposed}
+    betas |= {name: 0 * betas[name] for name in unbiased}
+    return [[betas[name] + product(omegas[name], x) for x in inputs_of(all_x)] for name in roles]
 
 
-def queries_and_keys_swapped(all_x, omega_q, omega_k, omega_v, beta_q, beta_k, beta_v):
-    """Your queries are made with omega_k and beta_k, and your keys with omega_q and beta_q. A query
-    is what a token asks with, so it takes the parameters named q: exchange the two."""
-    return qkv(all_x, omega_k, omega_q, omega_v, beta_k, beta_q, beta_v)
+def one_of_three(name, said):
+    """The slips that can befall one of the three alone."""
+    return [
+        Slip(
+            f"beta_{name}_forgotten",
+            f"""You leave out beta_{name}: the {said} are
+            beta_{name} + omega_{name} x (eq. 12.2).""",
+            unbiased=name,
+        ),
+        Slip(
+            f"omega_{name}_transposed",
+            f"""You multiply by the transposed omega_{name}. The inputs are columns, so your {said}
+            are omega_{name} @ x, with omega_{name} as it is.""",
+            transposed=name,
+        ),
+    ]
 
 
-def elementwise(all_x, omega_q, omega_k, omega_v, beta_q, beta_k, beta_v):
-    """You multiply omega * x entry by entry. omega x is the product of a matrix and a vector: write
-    omega @ x (np.matmul)."""
-    pairs = ((omega_q, beta_q), (omega_k, beta_k), (omega_v, beta_v))
-    return [[beta + omega * x for x in all_x] for omega, beta in pairs]
-
-
-def omega_transposed(all_x, omega_q, omega_k, omega_v, beta_q, beta_k, beta_v):
-    """You multiply by the transposed matrix. The inputs are columns, so it is omega @ x, with
-    omega as it is: leave out the .T, or put omega on the left of x."""
-    return qkv(all_x, omega_q.T, omega_k.T, omega_v.T, beta_q, beta_k, beta_v)
+SLIPS = [
+    Slip(
+        "biases_forgotten",
+        """You leave out the biases: each of the three is beta + omega x (eq. 12.2). Add beta_q,
+        beta_k and beta_v.""",
+        unbiased="qkv",
+    ),
+    Slip(
+        "queries_and_keys_swapped",
+        """Your queries are made with omega_k and beta_k, and your keys with omega_q and beta_q. A
+        query is what a token asks with, so it takes the parameters named q: exchange the two.""",
+        roles="kqv",
+    ),
+    Slip(
+        "queries_and_values_swapped",
+        """Your queries are made with omega_v and beta_v, and your values with omega_q and beta_q.
+        Each takes the parameters that bear its letter: exchange the two.""",
+        roles="vkq",
+    ),
+    Slip(
+        "keys_and_values_swapped",
+        """Your keys are made with omega_v and beta_v, and your values with omega_k and beta_k. Each
+        takes the parameters that bear its letter: exchange the two.""",
+        roles="qvk",
+    ),
+    Slip(
+        "all_made_with_q",
+        """All three are made with omega_q and beta_q. Keys take omega_k and beta_k, values omega_v
+        and beta_v.""",
+        roles="qqq",
+    ),
+    Slip(
+        "keys_made_with_q",
+        """Your keys are made with omega_q and beta_q. They take omega_k and beta_k.""",
+        roles="qqv",
+    ),
+    Slip(
+        "values_made_with_q",
+        """Your values are made with omega_q and beta_q. They take omega_v and beta_v.""",
+        roles="qkq",
+    ),
+    Slip(
+        "values_made_with_k",
+        """Your values are made with omega_k and beta_k. They take omega_v and beta_v.""",
+        roles="qkk",
+    ),
+    Slip(
+        "elementwise",
+        """You multiply omega * x entry by entry. omega x is the product of a matrix and a vector:
+        write omega @ x (np.matmul).""",
+        product=np.multiply,
+    ),
+    Slip(
+        "omega_transposed",
+        """You multiply by the transposed matrix. The inputs are columns, so it is omega @ x, with
+        omega as it is: leave out the .T, or put omega on the left of x.""",
+        transposed="qkv",
+    ),
+    *one_of_three("q", "queries"),
+    *one_of_three("k", "keys"),
+    *one_of_three("v", "values"),
+    Slip(
+        "last_input_only",
+        """All three lists repeat the last input: a name that an earlier loop left over. Use the x
+        of this loop.""",
+        inputs_of=lambda all_x: [all_x[-1]] * len(all_x),
+    ),
+    Slip(
+        "first_input_only",
+        """All three lists repeat the first input. Use the x of the loop, not all_x[0].""",
+        inputs_of=lambda all_x: [all_x[0]] * len(all_x),
+    ),
+]
 
 
 # The question -----------------------------------------------------------------------
-
-
-def plain(program):
-    """`program` called with the names that it takes, of all that a case gives."""
-
-    def taken(**given):
-        names = ("all_x", "omega_q", "omega_k", "omega_v", "beta_q", "beta_k", "beta_v")
-        return program(**{name: given[name] for name in names})
-
-    taken.__name__, taken.__doc__ = program.__name__, program.__doc__
-    return taken
 
 
 QUESTION = Question(
     key="qkv",
     title="Queries, keys and values for each input",
     target=Cell("all_queries", "all_keys", "all_values"),
-    reference=plain(qkv),
-    untouched=plain(untouched),
+    reference=qkv,
+    untouched=untouched,
     form=as_rows,
     checks=[
-        Check("the queries are beta_q + omega_q x", own_sizes, points=1.75, view=queries),
-        Check("the keys are beta_k + omega_k x", own_sizes, points=1.75, view=keys),
-        Check("the values are beta_v + omega_v x", own_sizes, points=1.75, view=values),
+        Check("there are D entries for each input", own_sizes, points=0.75, view=np.shape),
+        Check("the queries are beta_q + omega_q x", own_sizes, points=1.5, view=queries),
+        Check("the keys are beta_k + omega_k x", own_sizes, points=1.5, view=keys),
+        Check("the values are beta_v + omega_v x", own_sizes, points=1.5, view=values),
         Check("it works for other N and D", other_sizes, points=0.75, other_sizes=True),
         Check("it is right for the handed-out inputs", handed_out, points=0, published=True),
     ],
-    misconceptions=[
-        plain(wrong)
-        for wrong in (biases_forgotten, queries_and_keys_swapped, elementwise, omega_transposed)
-    ],
+    program=with_slips,
+    misconceptions=SLIPS,
 )

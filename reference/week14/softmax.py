@@ -80,7 +80,126 @@ def each_alone(items_in):
     return np.ones(len(items_in))
 
 
+def exponential_below_only(items_in):
+    """You divide the scores themselves by the sum of their exp(). Above the line stands exp() too:
+    np.exp(items_in) / np.sum(np.exp(items_in))."""
+    x = np.asarray(items_in, float)
+    return x / np.sum(np.exp(x))
+
+
+def exponential_above_only(items_in):
+    """You divide exp() by the sum of the scores themselves. Below the line exp() comes first, then
+    the sum: np.sum(np.exp(items_in))."""
+    x = np.asarray(items_in, float)
+    return np.exp(x) / np.sum(x)
+
+
+def exponential_of_the_sum(items_in):
+    """You divide by exp() of the sum. First exp() of each score, then the sum:
+    np.sum(np.exp(items_in))."""
+    x = np.asarray(items_in, float)
+    return np.exp(x) / np.exp(np.sum(x))
+
+
+def mean_in_place_of_sum(items_in):
+    """You divide by the mean of exp(), so the weights add up to their number. Divide by the sum."""
+    exp = np.exp(np.asarray(items_in, float))
+    return exp / np.mean(exp)
+
+
+def largest_in_place_of_sum(items_in):
+    """You divide by the largest exp(), so the largest weight is one. Divide by the sum of all."""
+    exp = np.exp(np.asarray(items_in, float))
+    return exp / np.max(exp)
+
+
+def length_in_place_of_sum(items_in):
+    """You divide by the number of scores. Divide by the sum of exp() of all scores."""
+    return np.exp(np.asarray(items_in, float)) / len(items_in)
+
+
+def norm_in_place_of_sum(items_in):
+    """You divide by the root of the sum of squares, which makes a unit vector. Divide by the sum,
+    so that the weights add up to one."""
+    exp = np.exp(np.asarray(items_in, float))
+    return exp / np.sqrt(np.sum(exp**2))
+
+
+def sum_of_the_others(items_in):
+    """Your sum leaves the score itself out. The sum runs over all scores, this one too."""
+    exp = np.exp(np.asarray(items_in, float))
+    return exp / (np.sum(exp) - exp)
+
+
+def sum_so_far(items_in):
+    """You divide each exp() by the sum as it stands at that place of the loop. Finish the sum over
+    all scores first, then divide."""
+    exp = np.exp(np.asarray(items_in, float))
+    return exp / np.cumsum(exp)
+
+
+def sign_turned(items_in):
+    """You take exp(-x), so the largest score gets the smallest weight. Take exp(x)."""
+    return softmax(-np.asarray(items_in, float))
+
+
+def base_two(items_in):
+    """You raise 2 to each score. It is e: np.exp."""
+    return softmax(np.log(2) * np.asarray(items_in, float))
+
+
+def logarithm(items_in):
+    """You return the logarithms of the weights. Return the weights themselves, which are positive
+    and add up to one."""
+    return np.log(softmax(items_in))
+
+
+def sigmoid(items_in):
+    """You compute 1 / (1 + exp(-x)) of each score alone. In softmax each exp() is divided by the
+    sum of all of them."""
+    return 1 / (1 + np.exp(-np.asarray(items_in, float)))
+
+
+def largest_only(items_in):
+    """The largest score gets all the weight. softmax is soft: every score gets
+    exp(x) / np.sum(np.exp(x))."""
+    x = np.asarray(items_in, float)
+    return (x == np.max(x)).astype(float)
+
+
+def equal_weights(items_in):
+    """Every score gets the same weight. The weights are exp(x) / np.sum(np.exp(x))."""
+    return np.full(len(items_in), 1 / len(items_in))
+
+
+def squared(items_in):
+    """You square where exp() belongs. The weights are exp(x) / np.sum(np.exp(x))."""
+    square = np.asarray(items_in, float) ** 2
+    return square / np.sum(square)
+
+
+def largest_subtracted_once(items_in):
+    """You subtract the largest score above the line, but not below it. Subtract it first, then use
+    the same exp() in both places."""
+    x = np.asarray(items_in, float)
+    return np.exp(x - np.max(x)) / np.sum(np.exp(x))
+
+
 # The question -----------------------------------------------------------------------
+
+
+def keeping_the_form(items_in):
+    if torch.is_tensor(items_in):  # noqa: F821  (the sandbox has it)
+        return torch.softmax(items_in, 0)  # noqa: F821
+    scores = np.asarray(
+        [np.asarray(item, float) for item in items_in]
+        if isinstance(items_in, (list, tuple))
+        else items_in,
+        float,
+    )
+    exp = np.exp(scores - scores.max(axis=0))
+    return exp / exp.sum(axis=0)
+
 
 QUESTION = Question(
     key="softmax",
@@ -91,10 +210,37 @@ QUESTION = Question(
     untouched=untouched,
     form=np.ravel,
     checks=[
-        Check("each weight is exp(score) divided by the sum of all exp(score)", of_three, points=4),
+        Check("there is a weight for each score", of_three, points=0.5, view=np.shape),
+        Check(
+            "each weight is exp(score) divided by the sum of all exp(score)",
+            of_three,
+            points=3.5,
+        ),
         Check("the weights add up to one", of_three, points=1, view=np.sum),
         Check("it works for any number of scores", of_any_number, points=1, other_sizes=True),
         Check("large scores do not overflow (subtract the largest first)", large, points=0),
     ],
-    misconceptions=[no_exponential, no_normalisation, each_alone],
+    misconceptions=[
+        no_exponential,
+        no_normalisation,
+        each_alone,
+        exponential_below_only,
+        exponential_above_only,
+        exponential_of_the_sum,
+        mean_in_place_of_sum,
+        largest_in_place_of_sum,
+        length_in_place_of_sum,
+        norm_in_place_of_sum,
+        sum_of_the_others,
+        sum_so_far,
+        sign_turned,
+        base_two,
+        logarithm,
+        sigmoid,
+        largest_only,
+        equal_weights,
+        squared,
+        largest_subtracted_once,
+    ],
+    stand_in=keeping_the_form,
 )

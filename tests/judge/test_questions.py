@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.authoring import Cell, Check, Question, Tolerance, Written, case
-from grader.judge.diagnose import explains, misconception
+from grader.judge.diagnose import diagnosis, explains
 from grader.judge.expectations import expectations
 from grader.judge.questions import doubted, judge_question, judge_written, undecided
 from grader.judge.verdicts import as_typed, ignores_its_input, readings
@@ -420,7 +420,7 @@ def test_one_case_is_too_few_to_know_a_misconception_by():
 
     asked = seen(squared, single).trials
 
-    assert misconception(single, expected, asked) is None
+    assert diagnosis(single, expected, asked) == []
     assert not explains(single, expected, squared, asked)
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from grader.authoring import Question
+from grader.judge.diagnose import explanations
 from grader.judge.expectations import expectations
-from grader.judge.proof import proof
+from grader.judge.proof import combinations, proof
 from grader.sandbox.probe import Cases, call_source
 from reference.week14 import ASSIGNMENT
 
@@ -32,7 +33,8 @@ def test_the_proof_covers_every_question_with_every_kind_of_program():
 def broken(question, **change):
     """The assignment with one question changed."""
     notebook = dataclasses.replace(
-        ASSIGNMENT.notebooks["colab1"], questions=[dataclasses.replace(question, **change)]
+        ASSIGNMENT.notebooks["colab1"],
+        questions=[dataclasses.replace(question, needs=(), **change)],
     )
     return dataclasses.replace(
         ASSIGNMENT, points={"colab1": notebook.points}, notebooks={"colab1": notebook}
@@ -44,12 +46,18 @@ def harmless(*args, **given):
     return QUESTIONS[3].reference(*args, **given)
 
 
+def scaled(*args):
+    """A misconception that the handout holds."""
+    (explanation,) = (e for e in explanations(QUESTIONS[3], 1) if e.names == ("scaled",))
+    return explanation.program(*args)
+
+
 @pytest.mark.parametrize(
     "change, breach",
     [
         ({"misconceptions": [harmless]}, "it is wrong, but loses nothing"),
         ({"untouched": harmless}, "it is right, but loses points"),
-        ({"untouched": QUESTIONS[3].misconceptions[0]}, "it is not recognised as itself"),
+        ({"untouched": scaled}, "it is not recognised as itself"),
     ],
     ids=["harmless", "right is blank", "hidden by the handout"],
 )
@@ -78,7 +86,7 @@ def test_points_are_as_promised(notebook, points):
 def test_the_published_case_and_advice_are_worth_nothing():
     for question in QUESTIONS:
         for check in question.checks:
-            if check.published or "overflow" in check.claim:
+            if check.published or "overflow" in check.claim or "smallest" in check.claim:
                 assert check.points == 0
             else:
                 assert check.points > 0
@@ -88,6 +96,14 @@ def test_other_sizes_have_a_small_share_only():
     for question in QUESTIONS:
         share = sum(check.points for check in question.checks if check.other_sizes)
         assert share <= question.points / 5
+
+
+@pytest.mark.parametrize("many", [2, 3])
+@EACH_QUESTION
+def test_no_combination_of_slips_passes_and_each_is_named(question, many):
+    found = combinations(question, many, 11)
+
+    assert (found.equal, found.missed, found.unsaid) == ((), (), ())
 
 
 @EACH_QUESTION
@@ -115,8 +131,8 @@ def test_cases_are_the_same_for_every_student_and_others_for_another_seed(questi
 
 @EACH_QUESTION
 def test_advice_is_said_to_the_student_in_whole_sentences(question):
-    for wrong in question.misconceptions:
-        advice = wrong.__doc__.strip()
+    for wrong in explanations(question, 1):
+        (advice,) = wrong.advice
         assert advice[0].isupper()
         assert advice.endswith(".")
 
@@ -126,7 +142,7 @@ def test_the_reference_leaves_its_inputs_as_they_are(question):
     for cases in expectations(question, 3).cases.values():
         before = Cases(cases).text
         for case in cases:
-            for program in (question.reference, *question.misconceptions):
+            for program in (question.reference, *(e.program for e in explanations(question, 1))):
                 try:
                     with np.errstate(all="ignore"):
                         question.run(program, case)
