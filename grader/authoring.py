@@ -133,6 +133,8 @@ class Check:
     view         which part of the result is compared; runs here, on plain data
     or_after     changes of the student's result after each of which the claim may hold as well:
                  "right, or right but transposed"
+    alone        whether it is worth its points also where nothing else holds: the right shape of a
+                 result that is wrong in everything is not
     call         how the target is used, if not as the question says; needs `reference` too
     reference    from a case's arguments to the right result of `call`
     published    the values are printed in the handout: the claim proves nothing, so it is worth
@@ -150,6 +152,7 @@ class Check:
     published: bool = False
     other_sizes: bool = False
     or_after: Sequence[View] = ()
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -313,10 +316,14 @@ class Assignment:
             for question in notebook.questions:
                 for needed in question.needs if isinstance(question, Question) else ():
                     other = known.get(needed)
-                    if not isinstance(other, Question) or other.stand_in is None:
+                    if (
+                        not isinstance(other, Question)
+                        or isinstance(other.target, Cell)
+                        or other.stand_in is None
+                    ):
                         raise AssignmentError(
                             f"{self.key}: {question.key} needs {needed}, which is no earlier "
-                            f"question of {key} with a stand_in"
+                            f"question of {key} with a target by name and a stand_in"
                         )
                 known[question.key] = question
         keys = [question.key for question in self.questions]

@@ -201,8 +201,7 @@ class Judgement:
     """The verdicts on one question of one student, and what they come to.
 
     `finding` is the one main message: the misconception behind the failures if one is known, or
-    the first failure.  `followed` are the questions whose wrong answers cost nothing here: right
-    ones stood in for them.  `written` marks a free text, which only a person marks.
+    the first failure.  `written` marks a free text, which only a person marks.
     """
 
     question: str
@@ -216,7 +215,6 @@ class Judgement:
     found: Found | None = None
     written: bool = False
     text: str = ""
-    followed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

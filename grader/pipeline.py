@@ -26,7 +26,7 @@ from grader.ingest import assignments, submissions, texts
 from grader.ingest.submissions import Intake
 from grader.judge.expectations import expectations
 from grader.judge.proof import Row, proof
-from grader.judge.questions import doubted, judge_question, judge_written, undecided
+from grader.judge.questions import doubted, judge_question, judge_written, stand_ins, undecided
 from grader.model import (
     FileNote,
     Gradebook,
@@ -247,6 +247,8 @@ def validate(settings: Settings) -> list[Row]:
         if isinstance(question, Question):
             for trial in question.trials:
                 call_source(trial.call)
+            if question.stand_in is not None:
+                call_source(question.stand_in)
     return list(proof(the_plan.assignment, the_plan.seed))
 
 
@@ -309,13 +311,19 @@ async def _observe_all(
     turn = asyncio.Semaphore(workers)
     progress(0, len(todo))
 
+    def follows(questions: Mapping[str, tuple[Question, dict[Trial, Cases]]]) -> notebook.Follows:
+        if public:
+            return lambda observed: {}
+        every = [question for question, _ in questions.values()]
+        return lambda observed: stand_ins(every, observed, the_plan.seed)
+
     async def one(submission: Submission) -> None:
         async with turn:
             started = time.monotonic()
             try:
                 questions = asked[submission.notebook]
                 execution, observed = await notebook.observe(
-                    submission, questions, kernels, the_plan.seed
+                    submission, questions, kernels, the_plan.seed, follows=follows(questions)
                 )
             except SandboxError as error:
                 found[_who(submission)] = str(error)

@@ -25,7 +25,7 @@ from grader import wire
 from grader.errors import StoreError
 from grader.model import FileNote, Observation, Record
 
-FORMAT = 1  # of the stored records; another one is graded anew
+FORMAT = 2  # of the stored records; another one is graded anew
 
 
 class Store:
@@ -184,8 +184,10 @@ def from_json(data: bytes) -> Record:
             raise StoreError(f"a record of format {whole['format']}, not {FORMAT}")
         record: Mapping[str, Any] = whole["record"]
         for observed in record["observed"].values():
-            for trial in observed["trials"].values():
-                for observation in trial["observations"]:
+            trials = [*observed["trials"].values(), *observed["helped"].values()]
+            seen = [each for trial in trials for each in trial["observations"]]
+            for observation in (*seen, observed["again"]):
+                if observation is not None:
                     observation["value"] = wire.decode(observation["value"])
         return _reader().validate_python(record)  # type: ignore[no-any-return]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from grader.authoring import Case, Cell, Check, Implementation, Question, Written
 from grader.judge.diagnose import Explanation, diagnosis, explains
 from grader.judge.expectations import Expectations, expectations
 from grader.judge.verdicts import judge, same_result
 from grader.model import Asked, Finding, Judgement, Observed, Outcome, Verdict
+
+ALONE = "This holds, but counts only where something else of the answer is right too."
 
 
 def judge_question(question: Question, observed: Observed, seed: int) -> Judgement:
@@ -47,15 +50,17 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
 
     verdicts = _best(question, expected, observed, observed.trials)
     asked = observed.trials
-    followed: tuple[str, ...] = ()
+    followed = False
     if observed.helped:
         helped = _best(question, expected, observed, observed.helped)
         pairs = list(zip(verdicts, helped, strict=True))
         if any(_earned(b) > _earned(a) for a, b in pairs):
             verdicts = [b if _earned(b) > _earned(a) else a for a, b in pairs]
-            asked, followed = observed.helped, observed.stand_ins
+            asked, followed = observed.helped, True
     verdicts, flags = _sizes(question, verdicts, observed, expected)
     flags += _suspicions(question, verdicts, observed)
+    if followed:
+        flags.append("follow_through")
     main = _main_finding(question, expected, verdicts, asked)
     if main is not None and main.misconception is not None:
         verdicts = [_told(v, main) for v in verdicts]
@@ -72,7 +77,6 @@ def judge_question(question: Question, observed: Observed, seed: int) -> Judgeme
         main,
         tuple(sorted(flags)),
         observed.found,
-        followed=followed,
     )
 
 
@@ -81,16 +85,18 @@ def stand_ins(
 ) -> dict[str, tuple[str, ...]]:
     """Which questions to ask once more with right answers in the place of which others: those that
     lost points and may have lost them to another that did."""
-    lost: dict[str, bool] = {}
+    by_key = {question.key: question for question in questions}
+
+    @cache
+    def lost(key: str) -> bool:
+        judgement = judge_question(by_key[key], observed[key], seed)
+        return judgement.earned is not None and judgement.outcome is not Outcome.PASSED
+
     followed = {}
     for question in questions:
-        if question.key in observed:
-            judgement = judge_question(question, observed[question.key], seed)
-            undecided = judgement.earned is None
-            lost[question.key] = not undecided and judgement.outcome is not Outcome.PASSED
-            needed = tuple(key for key in question.needs if lost.get(key))
-            if needed and lost[question.key] and observed[question.key].trials:
-                followed[question.key] = needed
+        needed = tuple(key for key in question.needs if key in observed and lost(key))
+        if needed and observed[question.key].trials and lost(question.key):
+            followed[question.key] = needed
     return followed
 
 
@@ -188,8 +194,24 @@ def _best(
 ) -> list[Verdict]:
     """The verdicts by whichever right program the student's results earn most."""
     programs = [question.reference, *question.also_right]
-    tried = [_verdicts(question, expected, program, observed, asked) for program in programs]
+    tried = [
+        _supported(question, _verdicts(question, expected, program, observed, asked))
+        for program in programs
+    ]
     return max(tried, key=lambda several: sum(map(_earned, several)))
+
+
+def _supported(question: Question, verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts, with those taken back that are worth nothing alone and are alone."""
+    alone = {check.claim for check in question.checks if check.alone}
+    if any(v.possible and v.earned and v.claim in alone for v in verdicts):
+        return verdicts
+    return [
+        replace(v, outcome=Outcome.FAILED, earned=0.0, finding=Finding(ALONE))
+        if v.earned and v.claim not in alone
+        else v
+        for v in verdicts
+    ]
 
 
 def _earned(verdict: Verdict) -> float:

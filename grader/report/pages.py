@@ -131,6 +131,7 @@ class Right:
     hints: tuple[Claim, ...]
     text: Text | None
     by_person: bool
+    followed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +387,7 @@ def _rights(notebook: NotebookGrade) -> Iterable[Right]:
             hints=tuple(_claim(verdict, verdict.finding, told) for verdict in free),
             text=_text(judgement) if whole else None,
             by_person=judgement.written or wording.REVIEWED in judgement.flags,
+            followed=wording.FOLLOW_THROUGH in judgement.flags,
         )
 
 

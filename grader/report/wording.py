@@ -127,8 +127,21 @@ def findings(judgement: Judgement) -> list[Finding]:
 
 
 def misconceptions(judgement: Judgement) -> list[str]:
-    """The distinct misconceptions recognised in a question, sorted."""
-    return sorted({f.misconception for f in findings(judgement) if f.misconception})
+    """The distinct misconceptions recognised in a question, sorted; those held together one by
+    one."""
+    return sorted(
+        {
+            name
+            for finding in findings(judgement)
+            if finding.misconception
+            for name in held(finding.misconception)
+        }
+    )
+
+
+def held(misconception: str) -> list[str]:
+    """The names of what a student holds together; alternatives stay as one name."""
+    return [misconception] if " or " in misconception else misconception.split(" + ")
 
 
 def finding_of(verdict: Verdict, judgement: Judgement) -> Finding | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from grader.sandbox.probe import Cases
 MOST_LEFT_OUT = 4  # cells that may kill the kernel before we give up on the notebook
 
 Trials = Mapping[Trial, Cases]
+Follows = Callable[[Mapping[str, Observed]], Mapping[str, Sequence[str]]]
 
 
 async def observe(
@@ -31,15 +33,18 @@ async def observe(
     kernels: Kernels,
     seed: int,
     outputs: list[list[Any]] | None = None,
+    follows: Follows = lambda observed: {},
 ) -> tuple[Execution, dict[str, Observed]]:
     """What happened when the notebook ran, and what was seen of each question.
 
+    follows  which questions to ask once more with right answers in the place of which others, from
+             what was seen of all; asked last, when nothing is left that ours could help to forge
     seed     of what a notebook leaves unseeded, with the notebook's own bytes
     outputs  a list to which those of each cell that runs are added, if wanted
 
     Raises SandboxError if no kernel can be started.
     """
-    return await _Run(submission, questions, kernels, seed, outputs).result()
+    return await _Run(submission, questions, kernels, seed, outputs, follows).result()
 
 
 @contextlib.asynccontextmanager
@@ -96,11 +101,12 @@ class _Run:
         questions: Mapping[str, tuple[Question, Trials]],
         kernels: Kernels,
         seed: int,
-        outputs: list[list[Any]] | None = None,
+        outputs: list[list[Any]] | None,
+        follows: Follows,
     ) -> None:
         self.submission, self.questions, self.kernels = submission, questions, kernels
         self.limits = kernels.limits
-        self.seed, self.outputs = seed, outputs
+        self.seed, self.outputs, self.follows = seed, outputs, follows
         self.imports = imported(submission)
         self.statements = slices.statements(submission.cells)
         self.left_out: list[int] = []
@@ -111,6 +117,7 @@ class _Run:
         self.noted = False
         self.careful: set[str] = set()  # questions that ended a fork, or did not end
         self.observed: dict[str, Observed] = {}
+        self.helped: set[str] = set()  # questions that were asked with stand-ins, or could not be
 
     async def result(self) -> tuple[Execution, dict[str, Observed]]:
         code_cells = [i for i, c in enumerate(self.submission.cells, 1) if c.kind == "code"]
@@ -120,10 +127,12 @@ class _Run:
                 runs = await self._run_cells(running)
                 if running.alive:
                     await self._ask_all(running, runs)
+                if running.alive:
+                    await self._ask_with_stand_ins(running, runs)
                 if running.alive and not self.noted:
                     await self._read_notes(running)
             undone = [key for key in self.questions if key not in self.observed]
-            if not undone:
+            if not undone and not self._to_help():
                 break
             if len(self.left_out) > min(MOST_LEFT_OUT, len(code_cells)):
                 error = "the kernel died again and again: cells " + ", ".join(
@@ -198,8 +207,7 @@ class _Run:
         at_once  the results of a question come together, which is faster; one that ends its kernel,
                  or has to be interrupted, is left to be asked again with care
         """
-        targets = [question.target for question, _ in self.questions.values()]
-        taken = {name for t in targets for name in (t.assigns if isinstance(t, Cell) else [str(t)])}
+        taken = self._taken()
         answers = probe.Answers(self.statements, runs, taken)
         for key, (question, trials) in self.questions.items():
             if key in self.observed:
@@ -208,9 +216,8 @@ class _Run:
             request = probe.request(
                 question, trials, self.statements, taken, _unlike(self.seed), careful=careful
             )
-            most = 1 + sum(len(c) for c in trials.values())
             try:
-                messages = await running.ask("answer", request, most)
+                messages = await running.ask("answer", request, probe.most_messages(trials))
                 if not careful and (running.interrupted or not running.alive):
                     self.careful.add(key)
                     return
@@ -223,6 +230,54 @@ class _Run:
                 self.observed[key] = Observed(None, error=probe.plain(str(error)))
             if not running.alive:
                 return
+
+    def _to_help(self) -> dict[str, Sequence[str]]:
+        """Which questions are still to be asked with stand-ins, and for which others."""
+        if any(key not in self.observed for key in self.questions):
+            return {}
+        wanted = self.follows(self.observed)
+        return {key: needed for key, needed in wanted.items() if key not in self.helped}
+
+    async def _ask_with_stand_ins(self, running: Kernel, runs: Mapping[int, int]) -> None:
+        """Asks what may have gone wrong for another answer's sake once more with a right one in its
+        place, each in a fork of its own if there is one."""
+        for key, needed in self._to_help().items():
+            if not running.alive:
+                return
+            self.helped.add(key)
+            forked = await running.fork()
+            try:
+                await self._ask_helped(forked or running, runs, key, needed)
+            finally:
+                if forked is not None:
+                    await forked.close()
+
+    async def _ask_helped(
+        self, running: Kernel, runs: Mapping[int, int], key: str, needed: Sequence[str]
+    ) -> None:
+        question, trials = self.questions[key]
+        taken = self._taken()
+        stood = [
+            probe.stand_in(self.questions[other][0], self.observed[other].found) for other in needed
+        ]
+        request = probe.request(
+            question, trials, self.statements, taken, _unlike(self.seed), careful=True,
+            stand_ins=stood,
+        )  # fmt: skip
+        answers = probe.Answers(self.statements, runs, taken)
+        try:
+            messages = await running.ask("answer", request, probe.most_messages(trials))
+            seen = answers.observed(question, trials, messages, running.alive, running.stuck)
+        except SandboxError:
+            return  # as it was seen without
+        self.observed[key] = dataclasses.replace(
+            self.observed[key], helped=seen.trials, stand_ins=tuple(needed)
+        )
+
+    def _taken(self) -> set[str]:
+        """The names of the notebook's targets, which nothing renamed can have."""
+        targets = [question.target for question, _ in self.questions.values()]
+        return {n for t in targets for n in (t.assigns if isinstance(t, Cell) else [str(t)])}
 
     async def _read_notes(self, running: Kernel) -> None:
         try:

@@ -9,6 +9,7 @@ import json
 import re
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from grader import wire
@@ -66,6 +67,28 @@ class Cases(tuple[Case, ...]):
         return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """The source of a right answer, and the names that the notebook has for its own."""
+
+    names: tuple[str, ...]
+    source: str
+
+
+def stand_in(question: Question, found: Found | None) -> StandIn:
+    """A right answer to `question` for the notebook in which `found` answers it.
+
+    Raises AssignmentError if it would not run on its own there.
+    """
+    names = dict.fromkeys([str(question.target), *([found.name] if found else [])])
+    return StandIn(tuple(names), call_source(question.stand_in))
+
+
+def most_messages(trials: Mapping[Trial, Cases]) -> int:
+    """How many messages answer a request: how the target was found, each case, the first again."""
+    return 2 + sum(len(cases) for cases in trials.values())
+
+
 def request(
     question: Question,
     trials: Mapping[Trial, Cases],
@@ -73,13 +96,16 @@ def request(
     taken: Collection[str],
     seed: int,
     careful: bool,
+    stand_ins: Sequence[StandIn] = (),
 ) -> str:
     """What the kernel is asked about `question`, as JSON.
 
     taken    names of the notebook's targets, which no renamed target can have
     careful  whether each result is to leave before the next call is made
+    stand_ins  what is to be in the place of answers to other questions
     """
     target = question.target
+    stood = {name for stand_in in stand_ins for name in stand_in.names}
     assigns = (
         list(slices.made_as(statements, target.assigns, taken)) if isinstance(target, Cell) else []
     )
@@ -88,6 +114,7 @@ def request(
         "assigns": assigns,
         "seed": seed,
         "careful": careful,
+        "stand_ins": [(stand_in.names, stand_in.source) for stand_in in stand_ins],
         "definitions": []
         if isinstance(target, Cell)
         else [_shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)],
@@ -95,7 +122,7 @@ def request(
     shipped: dict[frozenset[str], list[dict[str, Any]]] = {}
     texts = []
     for trial, cases in trials.items():
-        given = frozenset(cases[0].given)
+        given = frozenset(cases[0].given) | stood
         if assigns and given not in shipped:
             rerun = slices.rerun(statements, given, assigns)
             shipped[given] = [_shipped(s) for s in rerun]
@@ -177,13 +204,15 @@ class Answers:
         for trial, cases in trials.items():
             asked[trial.name] = Asked(cases.digest, tuple(seen[at : at + len(cases)]))
             at += len(cases)
+        again = next((m for m in results if m["case"] == wanted), None)
         found = self._found(question, head)
         reads = messages[0].get("reads") if messages else []
         names = {plain(name) for name in reads[:100]} if isinstance(reads, list) else set()
         if found is not None and not isinstance(question.target, Cell):
             # an excuse for failures: only what the code itself says counts
             names &= slices.mentioned(self.statements, found.name)
-        return Observed(found, asked, tuple(sorted(names)))
+        repeated = self._observation(again) if again is not None else None
+        return Observed(found, asked, tuple(sorted(names)), repeated)
 
     def _observation(self, message: Mapping[str, Any]) -> Observation:
         outcome = message.get("outcome")

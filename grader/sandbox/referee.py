@@ -17,7 +17,7 @@ from grader.sandbox.notebook import Trials, observe, sandbox
 REWRITTEN = re.compile(r"[^\n]*\r(?!\n)")  # as a progress bar does, more or less often
 VARIES = re.compile(
     r"0x[0-9a-f]+|\bpid[ =]\d+"
-    r"|\b(?:\d+min )?\d+(?:\.\d+)?(?:e[+-]?\d+)?\s?(?:[nm\u00b5\u03bc]?s|it/s|s/it)\b"
+    r"|[ ]*\b(?:\d+min )?\d+(?:\.\d+)?(?:e[+-]?\d+)?\s?(?:[nm\u00b5\u03bc]?s|it/s|s/it)\b"
 )
 
 Outputs = list[list[Any]]

@@ -232,7 +232,11 @@ QUESTION = Question(
     form=as_rows,
     checks=[
         Check(
-            "there is an output of D entries for each input", own_sizes, points=0.5, view=np.shape
+            "there is an output of D entries for each input",
+            own_sizes,
+            points=0.5,
+            view=np.shape,
+            alone=False,
         ),
         Check("the weights of each output add up to one", equal_values, points=1.25),
         Check("equal scores give the mean of the values", equal_scores, points=1.25),

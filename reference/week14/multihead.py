@@ -395,7 +395,7 @@ QUESTION = Question(
     reference=multihead_scaled_self_attention,
     untouched=untouched,
     checks=[
-        Check("the result has the shape of X", own_sizes, points=1, view=np.shape),
+        Check("the result has the shape of X", own_sizes, points=1, view=np.shape, alone=False),
         Check(
             "the weights of each token add up to one",
             equal_values,

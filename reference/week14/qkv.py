@@ -182,7 +182,9 @@ QUESTION = Question(
     untouched=untouched,
     form=as_rows,
     checks=[
-        Check("there are D entries for each input", own_sizes, points=0.75, view=np.shape),
+        Check(
+            "there are D entries for each input", own_sizes, points=0.75, view=np.shape, alone=False
+        ),
         Check("the queries are beta_q + omega_q x", own_sizes, points=1.5, view=queries),
         Check("the keys are beta_k + omega_k x", own_sizes, points=1.5, view=keys),
         Check("the values are beta_v + omega_v x", own_sizes, points=1.5, view=values),

@@ -189,14 +189,10 @@ def largest_subtracted_once(items_in):
 
 
 def keeping_the_form(items_in):
-    if torch.is_tensor(items_in):  # noqa: F821  (the sandbox has it)
-        return torch.softmax(items_in, 0)  # noqa: F821
-    scores = np.asarray(
-        [np.asarray(item, float) for item in items_in]
-        if isinstance(items_in, (list, tuple))
-        else items_in,
-        float,
-    )
+    if hasattr(items_in, "exp"):  # a tensor
+        exp = items_in.exp()
+        return exp / exp.sum(0)
+    scores = np.array([np.asarray(item, float) for item in items_in])
     exp = np.exp(scores - scores.max(axis=0))
     return exp / exp.sum(axis=0)
 
@@ -210,7 +206,7 @@ QUESTION = Question(
     untouched=untouched,
     form=np.ravel,
     checks=[
-        Check("there is a weight for each score", of_three, points=0.5, view=np.shape),
+        Check("there is a weight for each score", of_three, points=0.5, view=np.shape, alone=False),
         Check(
             "each weight is exp(score) divided by the sum of all exp(score)",
             of_three,

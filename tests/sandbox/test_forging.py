@@ -90,8 +90,8 @@ def right_self_attention(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k):
 EARNED = {
     "softmax": 0.0,
     "self_attention": 0.0,
-    "half_softmax": 1.0,  # of 6
-    "half_self_attention": 4.0,  # of 10
+    "half_softmax": 1.5,  # of 6
+    "half_self_attention": 3.5,  # of 10
     "narrow_softmax": 5.0,
     "narrow_self_attention": 9.0,
     "right_softmax": 6.0,
@@ -473,7 +473,7 @@ def looking(request):
             todo += one.values()
         elif isinstance(one, list):
             todo += one
-    used = "name assigns seed careful definitions trials call cases statements args given a f l d t"
+    used = "name assigns seed careful stand_ins definitions trials call cases statements args given a f l d t"
     if keys - set(used.split()) - set("cell index source makes writes".split()):
         each(lambda own: lambda *args: right(own.__name__, args))
     asked(request)

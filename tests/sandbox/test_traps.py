@@ -558,6 +558,12 @@ def test_times_are_not_compared(said):
     assert not any(letter.isdigit() for letter in VARIES.sub("", said))
 
 
+def test_a_progress_bar_is_the_same_however_its_speed_is_padded():
+    slow, fast = (f"100%|██| 2/2 [00:00<00:00, {speed}]" for speed in (" 9.87it/s", "12.34it/s"))
+
+    assert VARIES.sub("#", slow) == VARIES.sub("#", fast)
+
+
 # interrupts and forks -----------------------------------------------------------------------------
 
 BUSY = {
