@@ -292,6 +292,9 @@ class Assignment:
     data       files and folders that notebooks find as they had them on Colab; copies of them
                enter the kernel, so they hold nothing that a student may not read
     deadline   ISO 8601 with its offset; inclusive
+    solution   the folder of <notebook>.ipynb in which all is right
+    variants   the folder of <question>/<style>.py that are as right; see ingest.variants
+    wrong      the folder of <question>/<style>.py that are not, and say what they earn
     """
 
     key: str
@@ -301,6 +304,9 @@ class Assignment:
     file_name: str
     data: Sequence[Path] = ()
     deadline: str = ""
+    solution: Path | None = None
+    variants: Path | None = None
+    wrong: Path | None = None
 
     def __post_init__(self) -> None:
         for key, notebook in self.notebooks.items():
