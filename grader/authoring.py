@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -174,11 +174,13 @@ class Question:
     call            how the target is used: call(target, *args).  It runs inside the sandbox, so
                     it may use its arguments, np and torch only
     parameters      the parameter names by which a renamed target is found
+    spellings       from a word of these names to others for it, {"omega": ["W", "weight"]}: a
+                    target whose own names tell another order is called in that
+    tolerance       how close a result must be to the reference's
     needs           keys of earlier questions of the notebook whose answers this one's may use: it
                     is judged with right ones too, so that a mistake costs once
     stand_in        a right answer to this question for the questions that need it, in whatever form
                     students use theirs.  It runs inside, as `call` does
-    tolerance       how close a result must be to the reference's
     """
 
     key: str
@@ -193,6 +195,7 @@ class Question:
     form: View = whole
     call: Callable[..., Any] = directly
     parameters: Sequence[str] | None = None
+    spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
     needs: Sequence[str] = ()
     stand_in: Implementation | None = None
