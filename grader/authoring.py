@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +177,13 @@ class Question:
     call            how the target is used: call(target, *args).  It runs inside the sandbox, so
                     it may use its arguments, np and torch only
     parameters      the parameter names by which a renamed target is found
+    spellings       from a word of these names to others for it, {"omega": ["W", "weight"]}: a
+                    target whose own names tell another order is called in that
+    tolerance       how close a result must be to the reference's
     needs           keys of earlier questions of the notebook whose answers this one's may use: it
                     is judged with right ones too, so that a mistake costs once
     stand_in        a right answer to this question for the questions that need it, in whatever form
                     students use theirs.  It runs inside, as `call` does
-    tolerance       how close a result must be to the reference's
     """
 
     key: str
@@ -196,6 +198,7 @@ class Question:
     form: View = whole
     call: Callable[..., Any] = directly
     parameters: Sequence[str] | None = None
+    spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
     needs: Sequence[str] = ()
     stand_in: Implementation | None = None
@@ -295,6 +298,9 @@ class Assignment:
     data       files and folders that notebooks find as they had them on Colab; copies of them
                enter the kernel, so they hold nothing that a student may not read
     deadline   ISO 8601 with its offset; inclusive
+    solution   the folder of <notebook>.ipynb in which all is right
+    variants   the folder of <question>/<style>.py that are as right; see ingest.variants
+    wrong      the folder of <question>/<style>.py that are not, and say what they earn
     """
 
     key: str
@@ -304,6 +310,9 @@ class Assignment:
     file_name: str
     data: Sequence[Path] = ()
     deadline: str = ""
+    solution: Path | None = None
+    variants: Path | None = None
+    wrong: Path | None = None
 
     def __post_init__(self) -> None:
         for key, notebook in self.notebooks.items():

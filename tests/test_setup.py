@@ -264,6 +264,9 @@ def test_the_wheel_holds_what_a_run_needs_and_no_student(wheel):
     assert "reference/week14/softmax.py" in names
     assert "fixtures/week14/data.py" in names
     assert "fixtures/week14/wikitext-2/train.txt" in names
+    assert "fixtures/week14/variants/softmax/naive_array.py" in names
+    assert "fixtures/week14/wrong/softmax/hard_coded.py" in names
+    assert "reference/week14/notebooks/colab1.ipynb" in names
     assert not [name for name in names if "students" in name or name.startswith("tests")]
 
 

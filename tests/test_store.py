@@ -67,7 +67,7 @@ def test_arrays_come_back_to_the_bit():
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{}", b"[1]", b'{"format": 99, "record": {}}', b'{"format": 1, "record": {}}', b"\xff"],
+    [b"", b"{}", b"[1]", b'{"format": 99, "record": {}}', b'{"format": 2, "record": {}}', b"\xff"],
     ids=["nothing", "empty", "list", "other format", "no fields", "bytes"],
 )
 def test_what_is_no_record_is_refused_and_counts_as_not_there(tmp_path, data):

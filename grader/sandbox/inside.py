@@ -32,6 +32,7 @@ from grader_colab import install
 from grader_wire import WireError, decode, encode
 
 MIME = "application/x-grader+json"
+WORD = re.compile(r"[^\W\d_]+|\d+")
 IN_NOTEBOOK = re.compile(r" \(<(?:run|handed in) \d+>, line \d+\)")  # of a SyntaxError
 
 
@@ -177,6 +178,10 @@ def _answers(request):
     noted = {"notes": list(NOTES), "missing": list(MISSING)}
     target, found = _target(request, ns)
     reads = sorted(_reads(target, ns)) if callable(target) else []
+    order = _own_order(target, request["parameters"], request["spellings"])
+    if order:
+        target = _ByName(target, order)
+        found = {**found, "order": list(target.own)}
     yield {"found": found, "reads": reads, **noted}
     if found["how"] in ("missing", "blocked"):
         return
@@ -424,6 +429,70 @@ def _compiled(source, index, cell):
     name = f"<handed in {cell}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     return compile(tree, name, "exec")
+
+
+# its arguments ---------------------------------------------------------------------------
+
+
+class _ByName:
+    """A function called in the handout's order, while its own names tell another.
+
+    `order` holds its own name of each argument, in the handout's order; `own` in its own.
+    """
+
+    def __init__(self, function, order):
+        self.function = function
+        parameters = inspect.signature(function).parameters.values()
+        self.own = [p.name for p in parameters if p.name in order]
+        self.alone = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        self.order = order
+        self.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in order])
+
+    def __call__(self, *args):
+        given = dict(zip(self.order, args, strict=True))
+        alone = [given.pop(name) for name in self.own if name in self.alone]
+        return self.function(*alone, **given)
+
+
+def _own_order(target, handed_out, spellings):
+    """The target's own name for each parameter of the handout, if all of them are told by their
+    names, and a call in the handout's order would mix them up; else None."""
+    try:
+        parameters = list(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    own = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    by_position = [p.name for p in own if p.kind is not p.KEYWORD_ONLY][: len(handed_out)]
+    if by_position == handed_out:
+        return None
+    words = {(word, word) for name in handed_out for word in _words(name)}
+    words |= {(o.casefold(), word) for word, others in spellings.items() for o in others}
+    readings = {p.name: _readings(p.name.casefold().replace("_", ""), words) for p in own}
+    order = []
+    for name in handed_out:
+        meant = [n for n, ways in readings.items() if tuple(sorted(_words(name))) in ways]
+        if len(meant) != 1 or meant[0] in order:
+            return None
+        order += meant
+    if any(p.name not in order and p.default is p.empty for p in own):
+        return None
+    return None if by_position == order else order
+
+
+def _words(name):
+    return WORD.findall(name.casefold())
+
+
+def _readings(text, words):
+    """Each way in which `text` is a row of words, as what these mean, sorted."""
+    ways = [{()}, *(set() for _ in text)]
+    for end in range(1, len(ways)):
+        for word, meaning in words:
+            if text.endswith(word, 0, end):
+                before = ways[end - len(word)]
+                ways[end] |= {tuple(sorted((*way, meaning))) for way in before}
+    return ways[-1]
 
 
 class _Rerun:

@@ -115,6 +115,8 @@ def request(
         "seed": seed,
         "careful": careful,
         "stand_ins": [(stand_in.names, stand_in.source) for stand_in in stand_ins],
+        "parameters": [] if isinstance(target, Cell) else list(question.known_parameters),
+        "spellings": {word: list(others) for word, others in question.spellings.items()},
         "definitions": []
         if isinstance(target, Cell)
         else [_shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)],
@@ -249,9 +251,14 @@ class Answers:
         if isinstance(question.target, Cell):
             return self._of_cell(question.target)
         name = plain(head.get("name")) or str(question.target)
-        note = ""
+        notes = []
         if head.get("how") == "renamed":
-            note = f"there is no {question.target}; {name} was used in its place"
+            notes.append(f"there is no {question.target}; {name} was used in its place")
+        order = head.get("order")
+        if isinstance(order, list) and len(order) <= 100:
+            own = ", ".join(plain(parameter) for parameter in order)
+            notes.append(f"its arguments were given by their names in it: {own}")
+        note = "; ".join(notes)
         place = self._place([head.get("file"), head.get("line")])
         defining = slices.definitions(self.statements, name)
         statement = next(

@@ -10,6 +10,16 @@ from grader.authoring import case
 D, N = 4, 3  # the handout's own sizes in colab 1
 OTHER_SIZES = ((7, 5), (3, 4), (6, 3))  # (D, N); the handout's cell prints x_prime of three tokens
 
+SPELLINGS = {  # of the words in the parameters' names
+    "x": ("input", "inputs", "tokens"),
+    "omega": ("w", "weight", "weights", "ω", "o", "om"),
+    "beta": ("b", "bias", "biases", "offset", "β"),
+    "q": ("query", "queries"),
+    "k": ("key", "keys"),
+    "v": ("value", "values"),
+    "c": ("o", "out", "output", "combine", "concat"),
+}
+
 
 def parameters(rng, width, D, scale=0.4):
     """omega_v, omega_q, omega_k of shape (width, D) and beta_v, beta_q, beta_k of (width, 1).

@@ -394,6 +394,7 @@ QUESTION = Question(
     target="multihead_scaled_self_attention",
     reference=multihead_scaled_self_attention,
     untouched=untouched,
+    spellings=inputs.SPELLINGS,
     checks=[
         Check("the result has the shape of X", own_sizes, points=1, view=np.shape, alone=False),
         Check(

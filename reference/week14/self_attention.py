@@ -314,6 +314,7 @@ QUESTION = Question(
     reference=self_attention,
     needs=["softmax"],
     untouched=untouched,
+    spellings=inputs.SPELLINGS,
     checks=[
         Check("the result has the shape of X", own_sizes, points=0.5, view=np.shape, alone=False),
         Check(

@@ -230,14 +230,12 @@ def test_the_reference_notebooks_earn_full_marks(command, tmp_path):
 
 
 def test_the_handout_earns_nothing(command, tmp_path):
-    import nbformat
-
     folder = tmp_path / "handed-in"
     folder.mkdir()
     handout = STUDENTS.parent / "handout"
     for path in handout.glob("*.py"):
         name = f"R13949998_week14_{path.stem}_homework.ipynb"
-        nbformat.write(notebook(path.read_text("utf-8")), folder / name)
+        (folder / name).write_text(notebook(path.read_text("utf-8")), "utf-8")
 
     command("run", folder, "-o", tmp_path / "results")
 

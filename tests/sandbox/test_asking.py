@@ -1,5 +1,7 @@
 """The code of a notebook is found, called on fresh inputs, and what came back is told as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -475,3 +477,50 @@ def test_generation_in_the_cell_of_the_training_is_asked_without_training_again(
 
     judged = judge_question(generation.QUESTION, observed["generation"], 1)
     assert judged.earned == 12, judged
+
+
+# arguments in an order of the student's own ------------------------------------------------------
+
+ORDERS = {  # the order that is told; "" if the names tell none
+    "def f(alpha_q, alpha_k, b1): return [alpha_q, alpha_k, b1]": "",
+    "def f(alpha_k, alpha_q, b1): return [alpha_q, alpha_k, b1]": "alpha_k, alpha_q, b1",
+    "def f(b1, alpha_q, alpha_k): return [alpha_q, alpha_k, b1]": "b1, alpha_q, alpha_k",
+    "def f(Wk, bias1, Wq): return [Wq, Wk, bias1]": "Wk, bias1, Wq",
+    "def f(k_weight, W_query, B_1): return [W_query, k_weight, B_1]": "k_weight, W_query, B_1",
+    "def f(b1, wK, Wq, /): return [Wq, wK, b1]": "b1, wK, Wq",
+    "def f(alpha_q, *, alpha_k, b1): return [alpha_q, alpha_k, b1]": "alpha_q, alpha_k, b1",
+    "def f(b1, alpha_q, alpha_k, scale=1): return [alpha_q, alpha_k, b1]": "b1, alpha_q, alpha_k",
+    "f = lambda b1, alpha_q, alpha_k: [alpha_q, alpha_k, b1]": "b1, alpha_q, alpha_k",
+    # the names do not tell it, so the order of the handout is all there is
+    "def f(one, two, three): return [one, two, three]": "",
+    "def f(wq, alpha_q, b1): return [wq, alpha_q, b1]": "",
+    "def f(alpha_k, wv, b1): return [alpha_k, wv, b1]": "",
+    "def f(*values): return list(values)": "",
+    "def f(q, k, *rest): return [q, k, *rest]": "",
+}
+
+
+@pytest.mark.parametrize("source", ORDERS)
+def test_arguments_are_given_by_the_students_own_names_where_these_tell_the_order(observe, source):
+    question = replace(
+        asking("f", case(1, 2, 3), parameters=("alpha_q", "alpha_k", "b1")),
+        spellings={"alpha": ["W", "weight"], "b": ["bias"], "q": ["query"]},
+    )
+
+    _, observed = observe([source], question)
+
+    note = f"its arguments were given by their names in it: {ORDERS[source]}"
+    assert observed["f"].found.note == (note if ORDERS[source] else "")
+    assert seen(observed["f"])[0].value == [1, 2, 3], seen(observed["f"])[0].error
+
+
+def test_arguments_arrive_in_the_form_in_which_the_notebook_keeps_those_names(observe):
+    cells = [
+        "import numpy as np\nA, B = np.matrix([[1.0, 2.0], [3.0, 4.0]]), np.eye(2)",
+        "def f(B, A):\n    return A * B",
+    ]
+    given = case(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
+
+    _, observed = observe(cells, asking("f", given, parameters=("A", "B")))
+
+    assert np.array_equal(seen(observed["f"])[0].value, [[3.0, 4.0], [1.0, 2.0]])

@@ -1,0 +1,48 @@
+"""From a percent script to the notebook that it stands for.
+
+In a percent script `# %%` starts a code cell and `# %% [markdown]` a markdown cell, whose lines are
+comments; the code line `# ipython: <line>` becomes `<line>`, which need not be Python.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from grader.model import NotebookCell
+
+_CELL = re.compile(r"^# %%(?P<markdown> \[markdown\])?[ \t]*\n", re.MULTILINE)
+_IPYTHON = re.compile(r"^(?P<indent>[ \t]*)# ipython: ", re.MULTILINE)
+_COMMENT = re.compile(r"^# ?", re.MULTILINE)
+
+
+def split(script: str) -> tuple[str, list[NotebookCell]]:
+    """What stands before the first cell, and the cells."""
+    before, *parts = _CELL.split(script)
+    return before, list(_cells(parts))
+
+
+def _cells(parts: Sequence[str]) -> Iterator[NotebookCell]:
+    for markdown, body in zip(parts[::2], parts[1::2], strict=True):
+        source = body.strip("\n")
+        if markdown:
+            yield NotebookCell("markdown", _COMMENT.sub("", source))
+        else:
+            yield NotebookCell("code", _IPYTHON.sub(r"\g<indent>", source))
+
+
+def notebook(cells: Sequence[NotebookCell]) -> str:
+    """The text of the .ipynb with these code and markdown cells, named c1, c2, ..., none of them
+    executed."""
+    written = []
+    for number, cell in enumerate(cells, start=1):
+        made: dict[str, Any] = {"cell_type": cell.kind, "id": f"c{number}", "metadata": {}}
+        if cell.kind == "code":
+            made |= {"execution_count": None, "outputs": []}
+        written.append(made | {"source": cell.source.splitlines(keepends=True)})
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    whole = {"cells": written, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(whole, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
