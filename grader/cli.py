@@ -535,6 +535,9 @@ def main() -> NoReturn:
     try:
         code = app(exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
+        # all is written and closed: to take a class apart, object by object, is a quarter of a
+        # second for nothing
+        os._exit(code if isinstance(code, int) else 0)
     except CycloptsError as error:
         code = _refused(str(error))
     except SandboxError as error:
@@ -551,7 +554,7 @@ def main() -> NoReturn:
         code = 0
     except Exception as error:
         code = _failed(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
 
 
 def _refused(said: str) -> int:

@@ -185,8 +185,7 @@ def _graded_on(
         else:
             todo.append(submission)
     workers = settings.run.workers or _workers(the_plan.limits)
-    made = asyncio.run(_observe_all(todo, the_plan, ground, workers, store, progress))
-    return {**found, **made}
+    return {**found, **_observed(todo, the_plan, ground, workers, store, progress)}
 
 
 def judge(folder: Path, settings: Settings) -> Gradebook:
@@ -274,7 +273,7 @@ def check(
     def observed_on(ground: Ground) -> dict[tuple[str, str], Record | str]:
         the_plan = bare.on(ground)
         silent: Progress = lambda done, of: None  # noqa: E731
-        return asyncio.run(_observe_all([submission], the_plan, ground, 1, None, silent, public))
+        return _observed([submission], the_plan, ground, 1, None, silent, public)
 
     try:
         observed = observed_on(ground)
@@ -291,7 +290,7 @@ def check(
     return _graded(the_plan, record)
 
 
-async def _observe_all(
+def _observed(
     todo: Sequence[Submission],
     the_plan: Plan,
     ground: Ground,
@@ -301,12 +300,26 @@ async def _observe_all(
     public: bool = False,
 ) -> dict[tuple[str, str], Record | str]:
     """The record of each submission, stored as it comes; or why there is none, in one line."""
-    if not todo:
-        return {}
+    found: dict[tuple[str, str], Record | str] = {}
+    if todo:
+        # filled, not returned: of what a task returns, asyncio makes a text that nobody reads
+        asyncio.run(_observe_all(found, todo, the_plan, ground, workers, store, progress, public))
+    return found
+
+
+async def _observe_all(
+    found: dict[tuple[str, str], Record | str],
+    todo: Sequence[Submission],
+    the_plan: Plan,
+    ground: Ground,
+    workers: int,
+    store: Store | None,
+    progress: Progress,
+    public: bool,
+) -> None:
     from grader.sandbox import notebook  # which brings in nbclient
 
     asked = {key: the_plan.questions(key, public) for key in the_plan.assignment.notebooks}
-    found: dict[tuple[str, str], Record | str] = {}
     seconds: dict[str, float] = {}
     turn = asyncio.Semaphore(workers)
     progress(0, len(todo))
@@ -349,7 +362,6 @@ async def _observe_all(
             group.create_task(one(submission))
     if store is not None:
         store.write("timings.json", (json.dumps(dict(sorted(seconds.items())), indent=1)).encode())
-    return found
 
 
 def _workers(limits: Limits) -> int:

@@ -23,9 +23,11 @@ from filelock import FileLock, Timeout
 
 from grader import wire
 from grader.errors import StoreError
-from grader.model import FileNote, Observation, Record
+from grader.model import FileNote, Observation, Outcome, Record
 
 FORMAT = 2  # of the stored records; another one is graded anew
+WRITTEN_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+_ATOMS = frozenset([str, Outcome, int, bool, float, type(None)])  # which JSON has
 
 
 class Store:
@@ -79,15 +81,15 @@ class Store:
     def write(self, name: str, data: bytes) -> Path:
         """Put `data` into the file `name` of the folder, whole or not at all."""
         path = self.folder / name
-        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+        temporary = path.with_name(f".new-{path.name}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(os.open(temporary, WRITTEN_ANEW, 0o600), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(path)
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         return path
 
@@ -98,8 +100,15 @@ class Store:
                 path.unlink()
 
     def save(self, record: Record) -> None:
+        """Keep a record; once this has returned, it outlasts a power cut."""
         submission = record.submission
         self.write(f"records/{_name(submission.student, submission.notebook)}", to_json(record))
+        if os.name == "posix":
+            folder = os.open(self.records_folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)  # which holds its new name
+            finally:
+                os.close(folder)
 
     def load(self, student: str, notebook: str) -> Record | None:
         """The stored record, or None if there is none that this version can read."""
@@ -159,21 +168,27 @@ def to_json(record: Record) -> bytes:
 
 def _plain(part: Any) -> Any:
     """A part of a record as JSON-ready data; not dataclasses.asdict, which copies every array."""
-    if isinstance(part, Observation):
-        names = ("outcome", "error", "where", "changed")
-        return {n: _plain(getattr(part, n)) for n in names} | {"value": wire.encode(part.value)}
-    if dataclasses.is_dataclass(part):
-        return {name: _plain(getattr(part, name)) for name in _names(part.__class__)}
-    if isinstance(part, Mapping):
-        return {key: _plain(value) for key, value in part.items()}
-    if isinstance(part, tuple):
+    kind = part.__class__
+    if kind in _ATOMS:
+        return part
+    if kind is tuple:
         return [_plain(item) for item in part]
-    return part
+    names = _names(kind)
+    if names:
+        data = {name: _plain(getattr(part, name)) for name in names}
+        if kind is Observation:
+            data["value"] = wire.encode(part.value)
+        return data
+    return {key: _plain(value) for key, value in part.items()}
 
 
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+    """The fields of a part of a record that are plain themselves; none if it is a mapping."""
+    if not dataclasses.is_dataclass(kind):
+        return ()
+    fields = tuple(field.name for field in dataclasses.fields(kind))
+    return tuple(name for name in fields if (kind, name) != (Observation, "value"))
 
 
 def from_json(data: bytes) -> Record:

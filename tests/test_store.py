@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import stat
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +107,31 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
         store.write("a.csv", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     assert (tmp_path / "a.csv").read_bytes() == b"old"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+def test_a_saved_record_is_on_the_disk_under_its_name(tmp_path, monkeypatch):
+    store, synced = Store(tmp_path), []
+    fsync = os.fsync
+
+    def noted(descriptor):
+        where = Path(f"/proc/self/fd/{descriptor}").resolve()
+        synced.append((where.name, sorted(path.name for path in store.records_folder.iterdir())))
+        fsync(descriptor)
+
+    with store.held():
+        monkeypatch.setattr(os, "fsync", noted)
+        store.save(record())
+
+    (name,) = (path.name for path in store.records_folder.iterdir())
+    assert synced == [(f".new-{name}", [f".new-{name}"]), ("records", [name])]
+
+
+def test_what_a_power_cut_left_half_written_is_in_nobodys_way(tmp_path):
+    (tmp_path / ".new-a.csv").write_bytes(b"half of something longer")
+    Store(tmp_path).write("a.csv", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_bytes() == b"whole"
 
 
 def test_results_are_for_their_owner_only(tmp_path):

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from grader.authoring import Tolerance
 
+_EXACT = frozenset("?bBhHiIlLqQd")  # dtypes, by character: booleans, whole numbers, float64
+_FLOATS = frozenset([float])
+_DEEPEST = 8  # lists in lists
+_MOST_AXES = 16  # of an array in them: NumPy has 32 in all
+
 
 def difference(got: Any, expected: Any, tolerance: Tolerance) -> str | None:
     """How `got` departs from `expected`, in words for the student, or None if they agree.
@@ -49,6 +54,8 @@ def difference(got: Any, expected: Any, tolerance: Tolerance) -> str | None:
 
 def numbers(value: Any) -> NDArray[np.float64] | None:
     """The array of floats that NumPy makes of `value`, or None if it makes none."""
+    if _shape(value) is not None:
+        return np.array(value, np.float64)
     if value is None or isinstance(value, (str, dict)) or _has_text(value):
         return None
     try:
@@ -62,6 +69,31 @@ def numbers(value: Any) -> NDArray[np.float64] | None:
             return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError, Warning):
         return None
+
+
+def _shape(value: Any, depth: int = 0) -> tuple[int, ...] | None:
+    """The shape of what is plainly an array of numbers: NumPy neither refuses it nor warns of it.
+
+    To find that out of anything else takes ten times as long.  None if it may be anything else:
+    also of numbers on whose way to float64 a warning may wait (a float32 that is a signalling NaN,
+    a longdouble, a whole number that no int64 holds).
+    """
+    kind = type(value)
+    if kind is np.ndarray:
+        plain = value.dtype.char in _EXACT and value.ndim <= _MOST_AXES
+        return value.shape if plain else None
+    if kind is float or kind is np.float64 or kind is bool:
+        return ()
+    if kind is int:
+        return () if -(2**63) <= value < 2**63 else None
+    if (kind is not list and kind is not tuple) or depth == _DEEPEST:
+        return None
+    if set(map(type, value)) <= _FLOATS:
+        return (len(value),)
+    first = _shape(value[0], depth + 1)
+    if first is None or any(_shape(item, depth + 1) != first for item in value[1:]):
+        return None
+    return (len(value), *first)
 
 
 def _has_text(value: Any) -> bool:

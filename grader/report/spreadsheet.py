@@ -6,6 +6,8 @@ are written with at most two decimals; what is undecided is an empty cell, never
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator
 
 from grader.model import Finding, Grade, Gradebook, Judgement
@@ -137,13 +139,11 @@ def _list(items: Iterable[str]) -> str:
 
 
 def _csv(columns: list[str], rows: list[list[str]]) -> bytes:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows, columns=columns, dtype=object)
-    # Written with CRLF, because the csv module quotes only the line ends that it was told of
-    # (a lone CR in a text would break the row), then put back to LF outside the quotes.
-    written = frame.to_csv(index=False, lineterminator="\r\n")
-    return _line_feeds(written).encode("utf-8", errors="replace")
+    # With CRLF, because the csv module quotes only the line ends that it was told of (a lone CR in
+    # a text would break the row), then put back to LF outside the quotes.
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerows([columns, *rows])
+    return _line_feeds(written.getvalue()).encode("utf-8", errors="replace")
 
 
 def _line_feeds(written: str) -> str:

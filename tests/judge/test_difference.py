@@ -1,8 +1,10 @@
 """What counts as the same result, and how a difference is said to a student."""
 
+import warnings
+
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
@@ -240,6 +242,86 @@ def test_numbers_are_what_numpy_makes_an_array_of_floats_of(value, array):
     else:
         assert made.dtype == np.float64
         np.testing.assert_array_equal(made, array)
+
+
+def as_defined(value):
+    """`numbers` by its definition, without a shorter way for what is plain."""
+
+    def has_text(value):
+        if isinstance(value, (list, tuple)):
+            return any(map(has_text, value))
+        return isinstance(value, str)
+
+    if value is None or isinstance(value, (str, dict)) or has_text(value):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            array = np.asarray(value)
+            if array.dtype.kind == "c" and not np.any(array.imag):
+                array = array.real
+            return array.astype(np.float64) if array.dtype.kind in "biuf" else None
+    except (TypeError, ValueError, OverflowError, Warning):
+        return None
+
+
+def same_to_the_bit(a, b):
+    if a is None or b is None:
+        return a is b
+    return (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+
+
+DTYPES = "? i1 u1 <i2 <u4 <i8 <u8 <f2 <f4 <f8 >f8 >i4 <c8 <c16 <f16 O <U3 <M8[s]".split()
+small_shapes = arrays_of.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
+any_arrays = st.one_of(
+    *(
+        arrays_of.arrays(
+            np.dtype(name), small_shapes, elements=st.integers(0, 9) if name == "O" else None
+        )
+        for name in DTYPES
+    )
+)
+any_numbers = st.one_of(
+    st.floats(), st.integers(), st.integers(-5, 5), st.booleans(), st.complex_numbers(), st.none()
+)
+anything = st.recursive(
+    st.one_of(
+        any_numbers, any_arrays, st.text(max_size=2), any_arrays.map(np.atleast_1d).map(list)
+    ),
+    lambda parts: st.one_of(
+        st.lists(parts, max_size=3),
+        st.lists(parts, max_size=3).map(tuple),
+        st.builds(lambda part, count: [part] * count, parts, st.integers(0, 3)),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=600)
+@given(anything)
+@example([2**63, -1])
+@example([2**63 - 1, -(2**63), 0.5])
+@example([[], []])
+@example([np.zeros(3), [1, True, 2.5]])
+@example([np.float32(0.1), 0.1])
+@example([np.zeros((1,) * 32)])
+@example([[1.0, 2.0], np.zeros(3)])
+@example(np.array([0x7FA00000], "<u4").view("<f4"))  # a signalling NaN, which warns
+@example(np.array([1e4000], np.longdouble))
+@example(np.ma.masked_array([1.0, 2.0], [True, False]))
+@example(np.zeros(2).view(np.recarray))
+@example(np.zeros(3, [("a", "f8")]))
+@example([1 + 0j, 2.0])
+@example([[[[[[[[[[1.0]]]]]]]]]])
+def test_the_shorter_way_for_plain_numbers_comes_to_the_same(value):
+    assert same_to_the_bit(numbers(value), as_defined(value))
+
+
+def test_plain_numbers_are_never_tried_out(monkeypatch):
+    monkeypatch.setattr(warnings, "catch_warnings", None)
+
+    for value in (1, 2.5, True, np.ones((2, 3)), [1.0, 2], ([np.ones(2)], [[3.0, 4.0]])):
+        assert numbers(value) is not None
 
 
 def test_a_value_is_shown_in_a_line():

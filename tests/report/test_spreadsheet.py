@@ -1,13 +1,17 @@
 """Proves that the CSV files say what the gradebook says, and nothing that a spreadsheet runs."""
 
+import codecs
 import csv
 import io
 
+import pandas as pd
 import pytest
 
 from grader.model import Finding, Found, Outcome, Place
 from grader.report.spreadsheet import gradebook_csv, questions_csv, verdicts_csv
 from grader.report.wording import points
+
+BOM = codecs.BOM_UTF8
 
 
 def table(written):
@@ -105,6 +109,16 @@ def test_what_a_text_holds_survives_the_file(make, text):
     (row,) = table(gradebook_csv(make.gradebook(make.grade(name=text))))
 
     assert row["name"] == text
+
+
+@pytest.mark.parametrize("write", [gradebook_csv, questions_csv, verdicts_csv])
+def test_pandas_reads_each_table_and_writes_it_in_the_same_bytes(small, write):
+    written = write(small)
+
+    table = pd.read_csv(io.BytesIO(written), dtype=str, keep_default_na=False)
+
+    assert len(table) >= len(small.grades)
+    assert table.to_csv(index=False, lineterminator="\n").encode() == written.removeprefix(BOM)
 
 
 def test_every_row_ends_in_a_line_feed_alone(small):
