@@ -14,6 +14,7 @@ from grader.report.wording import (
     by_student,
     finding_of,
     findings,
+    held,
     lost,
     misconceptions,
     notebook_keys,
@@ -128,13 +129,18 @@ def mistakes(gradebook: Gradebook) -> list[Mistake]:
     """The misconceptions that were recognised, the commonest first."""
     holders: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     told: dict[tuple[str, str, str], str] = {}
+    alone: dict[tuple[str, str, str], str] = {}  # what is told of it where nothing comes with it
     for grade, notebook in _graded(gradebook):
         for judgement in notebook.judgements:
             for name in misconceptions(judgement):
                 key = (notebook.notebook, judgement.question, name)
                 holders[key].append(grade.student)
-                advice = [f.advice for f in findings(judgement) if f.misconception == name]
-                told.setdefault(key, advice[0])
+                for finding in findings(judgement):
+                    if finding.misconception == name:
+                        alone.setdefault(key, finding.advice)
+                    elif finding.misconception and name in held(finding.misconception):
+                        told.setdefault(key, finding.advice)
+    told |= alone
     found = [Mistake(*key, told[key], tuple(students)) for key, students in holders.items()]
     return sorted(found, key=lambda mistake: -len(mistake.students))
 
