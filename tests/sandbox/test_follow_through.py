@@ -100,7 +100,7 @@ def test_a_right_softmax_stands_for_itself(observe):
     found = judged(observe, [INPUTS, QKV, right, LOOP.replace("x_prime + att", "att")])
 
     assert found["softmax"].outcome is Outcome.PASSED
-    assert found["attention"].outcome is Outcome.PARTIAL
+    assert found["attention"].outcome is Outcome.FAILED
     assert found["attention"].flags == ()
 
 
@@ -114,7 +114,7 @@ def test_what_cannot_be_asked_again_is_judged_as_it_was_seen(observe):
 
     assert follows(observed)["attention"] == ("softmax",)
     attention = judge_question(QUESTIONS[2], observed["attention"], SEED)
-    assert attention.outcome is Outcome.PARTIAL
+    assert attention.outcome is Outcome.FAILED
     assert attention.flags == ()
 
 

@@ -465,6 +465,7 @@ if there(re.compile(b"judge_ques[t]ion|no_exponen[t]ial|Every weigh[t] is one|mi
 asked = inside.answer
 def looking(request):
     told = json.loads(request)
+    told["spellings"] = list(told["spellings"])  # keyed by the handout's own words
     keys, todo = set(), [told]
     while todo:
         one = todo.pop()
