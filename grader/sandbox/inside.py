@@ -179,9 +179,9 @@ def _answers(request):
     target, found = _target(request, ns)
     reads = sorted(_reads(target, ns)) if callable(target) else []
     order = _own_order(target, request["parameters"], request["spellings"])
-    if order:
-        target = _ByName(target, order)
-        found = {**found, "order": list(target.own)}
+    by_name = _ByName(target, order) if order else None
+    if by_name:
+        found = {**found, "order": list(by_name.own)}
     yield {"found": found, "reads": reads, **noted}
     if found["how"] in ("missing", "blocked"):
         return
@@ -193,7 +193,9 @@ def _answers(request):
         seed(request["seed"])
         if request["assigns"]:
             target = _Rerun(trial["statements"], request["assigns"], ns)
-        result = _one_case(target, _driver(trial["call"]), encoded, ns, stand_ins)
+        # a call of the assignment's own finds its way by the target's own parameters
+        asked = target if trial["call"] else by_name or target
+        result = _one_case(asked, _driver(trial["call"]), encoded, ns, stand_ins)
         yield {"case": number, **result}
         if result["outcome"] == "interrupted":
             return  # it would take as long for every other case

@@ -105,6 +105,7 @@ def request(
     stand_ins  what is to be in the place of answers to other questions
     """
     target = question.target
+    called = not isinstance(target, Cell) and any(trial.call is directly for trial in trials)
     stood = {name for stand_in in stand_ins for name in stand_in.names}
     assigns = (
         list(slices.made_as(statements, target.assigns, taken)) if isinstance(target, Cell) else []
@@ -115,7 +116,7 @@ def request(
         "seed": seed,
         "careful": careful,
         "stand_ins": [(stand_in.names, stand_in.source) for stand_in in stand_ins],
-        "parameters": [] if isinstance(target, Cell) else list(question.known_parameters),
+        "parameters": list(question.known_parameters) if called else [],
         "spellings": {word: list(others) for word, others in question.spellings.items()},
         "definitions": []
         if isinstance(target, Cell)

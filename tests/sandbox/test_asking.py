@@ -9,7 +9,7 @@ from grader.authoring import Cell, case
 from grader.judge.questions import judge_question
 from grader.model import Outcome
 from grader.wire import Opaque
-from reference.week14 import attention, generation
+from reference.week14 import attention, generation, positional_encoding
 from tests.sandbox.conftest import asking, failures, seen
 
 pytestmark = pytest.mark.kernel
@@ -524,3 +524,35 @@ def test_arguments_arrive_in_the_form_in_which_the_notebook_keeps_those_names(ob
     _, observed = observe(cells, asking("f", given, parameters=("A", "B")))
 
     assert np.array_equal(seen(observed["f"])[0].value, [[3.0, 4.0], [1.0, 2.0]])
+
+
+def test_a_call_of_the_assignments_own_meets_the_target_itself(observe):
+    encoding = """import torch, torch.nn as nn
+class PositionalEncoding(nn.Module):
+    def __init__(self, d_model, max_len=5000, dropout=0.1):
+        super().__init__()
+        self.dropout = nn.Dropout(p=dropout)
+        angle = torch.arange(max_len)[:, None] / 10000 ** (torch.arange(0, d_model, 2) / d_model)
+        pe = torch.stack([angle.sin(), angle.cos()], -1).reshape(max_len, 1, d_model)
+        self.register_buffer('pe', pe)
+    def forward(self, x):
+        return self.dropout(x + self.pe[:len(x)])"""
+    _, observed = observe([encoding], positional_encoding.QUESTION)
+
+    judged = judge_question(positional_encoding.QUESTION, observed["positional_encoding"], 1)
+    assert (judged.earned, judged.found.note) == (12, ""), judged
+
+
+def test_of_two_calls_only_the_plain_one_is_by_the_targets_own_names(observe):
+    def by_keyword(target, *args):
+        return target(a=args[0], b=args[1])
+
+    question = asking("f", case(1, 2), parameters=("a", "b"))
+    other = replace(
+        question.checks[0], claim="by keyword", call=by_keyword, reference=question.reference
+    )
+    _, observed = observe(
+        ["def f(b, a): return [a, b]"], replace(question, checks=[*question.checks, other])
+    )
+
+    assert [o.value for o in seen(observed["f"])] == [[1, 2], [1, 2]]
