@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from grader.authoring import Check, Question, Slip, case
+from grader.authoring import Check, Question, Slip, case, whole
 from reference.week14 import inputs
 from reference.week14.self_attention import (
+    ROLES_MIXED_UP,
+    right_or_transposed,
     scores_of_columns,
     softmax_cols,
     softmax_rows,
@@ -120,11 +122,6 @@ def stacked(one, two):
     return np.vstack([one, two])
 
 
-def as_it_is(result):
-    """What is returned where nothing is done to it."""
-    return result
-
-
 def untouched(X, *_):
     """The function still returns np.zeros_like(X), as it was handed out."""
     return np.zeros_like(X)
@@ -135,7 +132,7 @@ def with_slips(
     omega_v2, omega_q2, omega_k2, beta_v2, beta_q2, beta_k2, omega_c,
     *, roles="vqk", unbiased="", unbiased2="", from_first=(), scale=root_of_query,
     scale2=None, weights=softmax_cols, scores=scores_of_columns, applied=weighted,
-    together=stacked, mixed=np.matmul, returned=as_it_is,
+    together=stacked, mixed=np.matmul, returned=whole,
 ):  # fmt: skip
     """multihead_scaled_self_attention with a switch for each way to go wrong.
 
@@ -250,29 +247,12 @@ SLIPS = [
         K.T @ Q.""",
         roles="vkq",
     ),
-    Slip(
-        "values_and_queries_swapped",
-        """Your values are made with the parameters of the queries, and your queries with those of
-        the values. Mind the order of the arguments: omega_v comes first.""",
-        roles="qvk",
-    ),
-    Slip(
-        "values_and_keys_swapped",
-        """Your values are made with the parameters of the keys, and your keys with those of the
-        values. Mind the order of the arguments: v, q, k.""",
-        roles="kqv",
-    ),
+    *ROLES_MIXED_UP,
     Slip(
         "parameters_in_order_q_k_v",
         """You take the parameters of a head in the order q, k, v. They come in the order v, q, k:
         omega_v first, then omega_q and omega_k, and the betas likewise.""",
         roles="kvq",
-    ),
-    Slip(
-        "parameters_turned_round",
-        """Your values, queries and keys each take the parameters of the next: values those of the
-        queries, queries those of the keys, keys those of the values.""",
-        roles="qkv",
     ),
     Slip(
         "biases_forgotten",
@@ -397,31 +377,13 @@ QUESTION = Question(
     spellings=inputs.SPELLINGS,
     checks=[
         Check("the result has the shape of X", own_sizes, points=1, view=np.shape, alone=False),
-        Check(
-            "the weights of each token add up to one",
-            equal_values,
-            points=4,
-            or_after=[np.transpose],
+        right_or_transposed("the weights of each token add up to one", equal_values, points=4),
+        right_or_transposed("equal scores give the mean of the values", equal_scores, points=4),
+        right_or_transposed(
+            "each head fills its own rows (omega_c the identity)", unmixed, points=4
         ),
-        Check(
-            "equal scores give the mean of the values",
-            equal_scores,
-            points=4,
-            or_after=[np.transpose],
-        ),
-        Check(
-            "each head fills its own rows (omega_c the identity)",
-            unmixed,
-            points=4,
-            or_after=[np.transpose],
-        ),
-        Check(
-            "it is right when all biases are zero",
-            without_biases,
-            points=3,
-            or_after=[np.transpose],
-        ),
-        Check("it is right but for a transpose", own_sizes, points=2, or_after=[np.transpose]),
+        right_or_transposed("it is right when all biases are zero", without_biases, points=3),
+        right_or_transposed("it is right but for a transpose", own_sizes, points=2),
         Check("it is right", own_sizes, points=10),
         Check("it works for other D, N and H_D", other_sizes, points=2, other_sizes=True),
         Check("it is right for the smallest inputs", smallest, points=0, other_sizes=True),

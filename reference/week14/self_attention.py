@@ -127,6 +127,27 @@ def with_slips(
     return returned(applied(V, A), X=X, V=V, A=A)
 
 
+ROLES_MIXED_UP = [  # of a head, in any program with the switch `roles`
+    Slip(
+        "values_and_queries_swapped",
+        """Your values are made with the parameters of the queries, and your queries with those of
+        the values. Mind the order of the arguments: omega_v comes first.""",
+        roles="qvk",
+    ),
+    Slip(
+        "values_and_keys_swapped",
+        """Your values are made with the parameters of the keys, and your keys with those of the
+        values. Mind the order of the arguments: v, q, k.""",
+        roles="kqv",
+    ),
+    Slip(
+        "parameters_turned_round",
+        """Your values, queries and keys each take the parameters of the next: values those of the
+        queries, queries those of the keys, keys those of the values.""",
+        roles="qkv",
+    ),
+]
+
 SLIPS = [
     Slip(
         "scaled",
@@ -182,29 +203,12 @@ SLIPS = [
         K.T @ Q (eq. 12.8).""",
         roles="vkq",
     ),
-    Slip(
-        "values_and_queries_swapped",
-        """Your values are made with the parameters of the queries, and your queries with those of
-        the values. Mind the order of the arguments: omega_v comes first.""",
-        roles="qvk",
-    ),
-    Slip(
-        "values_and_keys_swapped",
-        """Your values are made with the parameters of the keys, and your keys with those of the
-        values. Mind the order of the arguments: v, q, k.""",
-        roles="kqv",
-    ),
+    *ROLES_MIXED_UP,
     Slip(
         "parameters_in_order_q_k_v",
         """You take the parameters in the order q, k, v. They come in the order v, q, k: omega_v
         first, then omega_q and omega_k, and the betas likewise.""",
         roles="kvq",
-    ),
-    Slip(
-        "parameters_turned_round",
-        """Your values, queries and keys each take the parameters of the next: values those of the
-        queries, queries those of the keys, keys those of the values.""",
-        roles="qkv",
     ),
     Slip(
         "biases_forgotten",
@@ -305,6 +309,11 @@ SLIPS = [
 ]
 
 
+def right_or_transposed(claim, cases, points):
+    """A claim that is worth its points for a result that is right but for a transpose too."""
+    return Check(claim, cases, points=points, or_after=[np.transpose])
+
+
 # The question -----------------------------------------------------------------------
 
 QUESTION = Question(
@@ -317,25 +326,10 @@ QUESTION = Question(
     spellings=inputs.SPELLINGS,
     checks=[
         Check("the result has the shape of X", own_sizes, points=0.5, view=np.shape, alone=False),
-        Check(
-            "the weights of each token add up to one",
-            equal_values,
-            points=1.5,
-            or_after=[np.transpose],
-        ),
-        Check(
-            "equal scores give the mean of the values",
-            equal_scores,
-            points=1.5,
-            or_after=[np.transpose],
-        ),
-        Check(
-            "it is right when all biases are zero",
-            without_biases,
-            points=1.5,
-            or_after=[np.transpose],
-        ),
-        Check("it is right but for a transpose", own_sizes, points=1, or_after=[np.transpose]),
+        right_or_transposed("the weights of each token add up to one", equal_values, points=1.5),
+        right_or_transposed("equal scores give the mean of the values", equal_scores, points=1.5),
+        right_or_transposed("it is right when all biases are zero", without_biases, points=1.5),
+        right_or_transposed("it is right but for a transpose", own_sizes, points=1),
         Check("it is right", own_sizes, points=3),
         Check("it works for other D and N", other_sizes, points=1, other_sizes=True),
         Check("it is right for the smallest inputs", smallest, points=0, other_sizes=True),

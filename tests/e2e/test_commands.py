@@ -354,7 +354,7 @@ def test_points_that_a_ta_changes_count_without_running_code_again(command, tmp_
     command("run", WRONG_AXIS, "-o", tmp_path / "r", **here)
     question = package / "week14" / "self_attention.py"
     text = question.read_text("utf-8")
-    shares = "equal_scores,\n            points={}"
+    shares = "equal_scores, points={})"
     assert shares.format(1.5) in text
     text = text.replace(shares.format(1.5), shares.format(3.5))
     question.write_text(text.replace("own_sizes, points=3)", "own_sizes, points=1)"), "utf-8")
