@@ -19,9 +19,7 @@ from grader.judge.verdicts import agrees, readings, without_nan
 from grader.model import Asked
 
 MOST_SLIPS = 3  # together; more explain everything, and so nothing
-MOST_TRIED = (
-    1000  # combinations of as many slips, which take 0.1 s; if there are more, none is tried
-)
+MOST_TRIED = 1000  # combinations of as many slips, in 0.1 s; if there are more, none is tried
 MOST_NAMED = 3  # explanations that no result tells apart
 NOT_EQUAL = 4.0  # times the tolerance: what is as close to an explanation as this is looked at
 
@@ -168,7 +166,7 @@ def _candidates(
     name, index = key
     table = _table(expected, name, index, many)
     value = trials[name].observations[index].value
-    found = set(map(id, table.others))
+    found = set(table.others)
     for reading in readings(value):
         try:
             got = numbers(question.form(reading))
@@ -180,8 +178,8 @@ def _candidates(
         gap = np.abs(rows - without_nan(got).ravel()).max(axis=1, initial=0.0)
         most = np.abs(rows).max(axis=1, initial=0.0)
         allowed = NOT_EQUAL * (question.tolerance.rtol * most + question.tolerance.atol)
-        found.update(id(group[row]) for row in np.flatnonzero(gap <= allowed))
-    return [e for e in explanations(question, many) if id(e) in found]
+        found.update(group[row] for row in np.flatnonzero(gap <= allowed))
+    return [e for e in explanations(question, many) if e in found]
 
 
 @cache

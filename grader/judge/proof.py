@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grader.authoring import Assignment, Implementation, Question
-from grader.judge.diagnose import Explanation, explains, explanations, unseen
+from grader.judge.diagnose import explains, explanations, unseen
 from grader.judge.expectations import expectations
 from grader.judge.questions import judge_question
 from grader.model import Asked, Found, Observation, Observed, Outcome, Place
@@ -120,19 +120,15 @@ def combinations(question: Question, many: int, seed: int) -> Combinations:
         if explains(question, expected, explanation.program, right):
             equal.append(name)
             continue
-        judgement = judge_question(question, handed_in(question, explanation.program, seed), seed)
+        seen = handed_in(question, explanation.program, seed)
+        judgement = judge_question(question, seen, seed)
+        named = judgement.finding and judgement.finding.misconception
+        returns = all(o.returned for asked in seen.trials.values() for o in asked.observations)
         if judgement.outcome is Outcome.PASSED:
             missed.append(name)
-        elif _returns(question, explanation, seed) and not (
-            judgement.finding and judgement.finding.misconception
-        ):
+        elif returns and not named:
             unsaid.append(name)
     return Combinations(len(tried), tuple(equal), tuple(missed), tuple(unsaid))
-
-
-def _returns(question: Question, explanation: Explanation, seed: int) -> bool:
-    results = expectations(question, seed).of(explanation.program).values()
-    return all(result.error is None for trial in results for result in trial)
 
 
 def handed_in(question: Question, program: Implementation, seed: int) -> Observed:

@@ -117,7 +117,11 @@ class _Run:
         self.noted = False
         self.careful: set[str] = set()  # questions that ended a fork, or did not end
         self.observed: dict[str, Observed] = {}
-        self.helped: set[str] = set()  # questions that were asked with stand-ins, or could not be
+        # the questions that are still to be asked with stand-ins; None until all were asked without
+        self.to_help: dict[str, Sequence[str]] | None = None
+        targets = [question.target for question, _ in questions.values()]
+        # the names of the notebook's targets, which nothing renamed can have
+        self.taken = {n for t in targets for n in (t.assigns if isinstance(t, Cell) else [str(t)])}
 
     async def result(self) -> tuple[Execution, dict[str, Observed]]:
         code_cells = [i for i, c in enumerate(self.submission.cells, 1) if c.kind == "code"]
@@ -127,12 +131,14 @@ class _Run:
                 runs = await self._run_cells(running)
                 if running.alive:
                     await self._ask_all(running, runs)
-                if running.alive:
+                undone = any(key not in self.observed for key in self.questions)
+                if not undone and self.to_help is None:
+                    self.to_help = dict(self.follows(self.observed))
+                if self.to_help:
                     await self._ask_with_stand_ins(running, runs)
                 if running.alive and not self.noted:
                     await self._read_notes(running)
-            undone = [key for key in self.questions if key not in self.observed]
-            if not undone and not self._to_help():
+            if not undone and not self.to_help:
                 break
             if len(self.left_out) > min(MOST_LEFT_OUT, len(code_cells)):
                 error = "the kernel died again and again: cells " + ", ".join(
@@ -207,17 +213,13 @@ class _Run:
         at_once  the results of a question come together, which is faster; one that ends its kernel,
                  or has to be interrupted, is left to be asked again with care
         """
-        taken = self._taken()
-        answers = probe.Answers(self.statements, runs, taken)
+        answers = probe.Answers(self.statements, runs, self.taken)
         for key, (question, trials) in self.questions.items():
             if key in self.observed:
                 continue
             careful = not at_once or key in self.careful
-            request = probe.request(
-                question, trials, self.statements, taken, _unlike(self.seed), careful=careful
-            )
             try:
-                messages = await running.ask("answer", request, probe.most_messages(trials))
+                messages = await self._put(running, key, careful=careful)
                 if not careful and (running.interrupted or not running.alive):
                     self.careful.add(key)
                     return
@@ -231,20 +233,22 @@ class _Run:
             if not running.alive:
                 return
 
-    def _to_help(self) -> dict[str, Sequence[str]]:
-        """Which questions are still to be asked with stand-ins, and for which others."""
-        if any(key not in self.observed for key in self.questions):
-            return {}
-        wanted = self.follows(self.observed)
-        return {key: needed for key, needed in wanted.items() if key not in self.helped}
+    async def _put(
+        self, running: Kernel, key: str, *, careful: bool, stand_ins: Sequence[probe.StandIn] = ()
+    ) -> list[dict[str, Any]]:
+        """What the kernel sends when it is asked a question."""
+        question, trials = self.questions[key]
+        request = probe.request(
+            question, trials, self.statements, self.taken, _unlike(self.seed), careful, stand_ins
+        )
+        return await running.ask("answer", request, probe.most_messages(trials))
 
     async def _ask_with_stand_ins(self, running: Kernel, runs: Mapping[int, int]) -> None:
         """Asks what may have gone wrong for another answer's sake once more with a right one in its
-        place, each in a fork of its own if there is one."""
-        for key, needed in self._to_help().items():
-            if not running.alive:
-                return
-            self.helped.add(key)
+        place, each once, and in a fork of its own if there is one."""
+        while self.to_help and running.alive:
+            key = next(iter(self.to_help))
+            needed = self.to_help.pop(key)
             forked = await running.fork()
             try:
                 await self._ask_helped(forked or running, runs, key, needed)
@@ -255,29 +259,19 @@ class _Run:
     async def _ask_helped(
         self, running: Kernel, runs: Mapping[int, int], key: str, needed: Sequence[str]
     ) -> None:
-        question, trials = self.questions[key]
-        taken = self._taken()
         stood = [
             probe.stand_in(self.questions[other][0], self.observed[other].found) for other in needed
         ]
-        request = probe.request(
-            question, trials, self.statements, taken, _unlike(self.seed), careful=True,
-            stand_ins=stood,
-        )  # fmt: skip
-        answers = probe.Answers(self.statements, runs, taken)
+        answers = probe.Answers(self.statements, runs, self.taken)
         try:
-            messages = await running.ask("answer", request, probe.most_messages(trials))
-            seen = answers.observed(question, trials, messages, running.alive, running.stuck)
+            messages = await self._put(running, key, careful=True, stand_ins=stood)
+            alive, stuck = running.alive, running.stuck
+            seen = answers.observed(*self.questions[key], messages, alive, stuck)
         except SandboxError:
             return  # as it was seen without
         self.observed[key] = dataclasses.replace(
             self.observed[key], helped=seen.trials, stand_ins=tuple(needed)
         )
-
-    def _taken(self) -> set[str]:
-        """The names of the notebook's targets, which nothing renamed can have."""
-        targets = [question.target for question, _ in self.questions.values()]
-        return {n for t in targets for n in (t.assigns if isinstance(t, Cell) else [str(t)])}
 
     async def _read_notes(self, running: Kernel) -> None:
         try:
