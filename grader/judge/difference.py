@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -129,8 +130,34 @@ def _same_text(got: Any, expected: Any) -> bool:
 
 def shown(value: Any) -> str:
     """A value in at most a line."""
-    text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > 120:
+            return text[:117] + "..."
+    return text
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """repr(value), piece by piece: of 20,000 arrays in a list, only those are written out that are
+    shown."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        yield "[" if kind is list else "("
+        for i, item in enumerate(value):
+            yield ", " if i else ""
+            yield from _pieces(item)
+        yield "]" if kind is list else ",)" if len(value) == 1 else ")"
+    elif kind is dict:
+        yield "{"
+        for i, (key, item) in enumerate(value.items()):
+            yield ", " if i else ""
+            yield from _pieces(key)
+            yield ": "
+            yield from _pieces(item)
+        yield "}"
+    else:
+        yield repr(value)
 
 
 def _number(value: np.float64) -> str:

@@ -327,3 +327,48 @@ def test_plain_numbers_are_never_tried_out(monkeypatch):
 def test_a_value_is_shown_in_a_line():
     assert shown("a") == "'a'"
     assert len(shown("x" * 500)) == 120
+
+
+nested = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(nested)
+@example((1,))
+@example([np.ones(3), {"a": (Opaque("X"), [])}])
+def test_a_value_is_shown_as_python_shows_it(value):
+    text = repr(value)
+
+    assert shown(value) == (text if len(text) <= 120 else text[:117] + "...")
+
+
+class Counted:
+    made = 0
+
+    def __repr__(self):
+        Counted.made += 1
+        return "counted"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [Counted() for _ in range(20_000)],
+        tuple([Counted() for _ in range(100)] for _ in range(200)),
+        {i: Counted() for i in range(20_000)},
+        [{"a": [Counted()] * 20_000}, *[Counted()] * 20_000],
+    ],
+    ids=["a list", "lists in a tuple", "a dict", "a dict in a list"],
+)
+def test_no_more_of_a_value_is_written_out_than_is_shown(value, monkeypatch):
+    monkeypatch.setattr(Counted, "made", 0)
+
+    assert len(shown(value)) == 120
+    assert Counted.made < 20
