@@ -251,9 +251,9 @@ class Answers:
     def _found(self, question: Question, head: Mapping[str, Any]) -> Found | None:
         if isinstance(question.target, Cell):
             return self._of_cell(question.target)
-        name = plain(head.get("name")) or str(question.target)
+        name = self._name(question, plain(head.get("name")))
         notes = []
-        if head.get("how") == "renamed":
+        if name != str(question.target):
             notes.append(f"there is no {question.target}; {name} was used in its place")
         order = head.get("order")
         if isinstance(order, list) and len(order) <= 100:
@@ -271,6 +271,14 @@ class Answers:
             place = place or self._mentioned(name)
             return Found(name, place, place.line, note)
         return Found(name, Place(statement.cell, statement.line), statement.last_line, note)
+
+    def _name(self, question: Question, said: str) -> str:
+        """The name of what answers: what the kernel said, if it could have been called there."""
+        name = str(question.target)
+        if said == name:
+            return name
+        candidates = _candidates(question, self.statements, self.taken)
+        return said if said in [known for known, _ in candidates] else name
 
     def _mentioned(self, name: str) -> Place:
         """Where the notebook first speaks of `name`; its beginning if it never does."""

@@ -913,7 +913,6 @@ messages(lambda m: [{**m, "reads": ["a_size"]} if "found" in m else m])"""
 
 
 @in_pipes
-@pytest.mark.xfail(strict=True, reason="the function that was found is for the notebook to say")
 def test_nor_is_whose_code_it_is(observe):
     """Another function of the notebook reads what would be an excuse for this one."""
     excused = """
