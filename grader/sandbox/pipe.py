@@ -477,8 +477,8 @@ class PipeClient:
             return
         except OSError:
             data, descriptors = b"", []
-        if self.first is not None and not self.first.done():
-            self.descriptors += descriptors
+        if self.first is not None and not self.first.done() and not self.descriptors:
+            self.descriptors = descriptors
         else:
             for descriptor in descriptors:  # of a notebook's own accord
                 os.close(descriptor)

@@ -1217,18 +1217,7 @@ serving._to = flooding""",
 
 
 @in_pipes
-@pytest.mark.parametrize(
-    "where",
-    [
-        "in a cell",
-        pytest.param(
-            "in a fork",
-            marks=pytest.mark.xfail(
-                strict=True, reason="those that come before it says that it is ready are kept"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("where", SENDING)
 def test_descriptors_that_a_kernel_sends_are_not_kept(observe, where):
     tools = TOOLS.partition("NAMES =")[0]
     message = """
