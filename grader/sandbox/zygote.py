@@ -8,6 +8,8 @@ imported is put out of sight again and comes back when a notebook imports it, or
 that forgot an import would run here and nowhere else.
 """
 
+import builtins
+import functools
 import gc
 import importlib
 import importlib.machinery
@@ -25,13 +27,17 @@ import grader_walls
 class _Kept:
     """Modules that are imported, but not to be seen until a notebook imports them.
 
-    They are shown in the groups in which they came: all that `import torch` brings, at once.
+    One that is imported is shown with all that its own import brings, as far as that is known from
+    the `import` statements that ran: `import torch` brings more than a thousand modules, and
+    `import gzip` two, though pyplot needed them as well.
     """
 
     def __init__(self):
-        self.groups = {}  # by the name that was imported
-        self.group_of = {}  # by module
-        self.links = []  # (parent, its attribute, module) where the two came in different groups
+        self.groups = {}  # modules, by the name with which they came
+        self.modules = {}  # all of them
+        self.needs = {}  # by module, the names that it imports
+        self.brought = {}  # by the name of a group, all that is shown with it
+        self.bound = set()  # those that are shown later than the package of which they are parts
         self.shown = set()
 
     def add(self, names, then):
@@ -39,53 +45,93 @@ class _Kept:
 
         then  functions by name, called when it has been imported
         """
-        for group in self.groups.values():
-            sys.modules.update(group)  # which may need one another
-        self._bind(lambda name: True)
-        for name in names:
-            before = set(sys.modules)
-            importlib.import_module(name)
-            if name in then:
-                then[name]()
-            new = {n: m for n, m in sys.modules.items() if n not in before}
-            self.groups[name] = new
-            self.group_of.update(dict.fromkeys(new, name))
+        sys.modules.update(self.modules)  # which may need one another
+        for name in self.bound:
+            self._bind(name)
+        own = builtins.__import__
+        builtins.__import__ = functools.partial(self._import, own)
+        try:
+            for name in names:
+                before = set(sys.modules)
+                importlib.import_module(name)
+                if name in then:
+                    then[name]()
+                self.groups[name] = {n: m for n, m in sys.modules.items() if n not in before}
+                self.modules.update(self.groups[name])
+        finally:
+            builtins.__import__ = own
+        for name, group in self.groups.items():
+            self.needs.setdefault(name, set()).update(group)
+        self.brought = {name: self._with_needs([name]) for name in self.groups}
         self._hide()
 
+    def _import(self, own, name, globals=None, locals=None, fromlist=(), level=0):
+        """`__import__`, which notes who imports what."""
+        module = own(name, globals, locals, fromlist, level)
+        importer = (globals or {}).get("__name__")
+        if importer and importer not in self.modules:  # or a function of it was called only now
+            needs = self.needs.setdefault(importer, set())
+            if level:
+                package = globals.get("__package__") or importer
+                name = importlib.util.resolve_name("." * level + name, package)
+            needs.add(name)
+            for part in fromlist or ():
+                parts = getattr(module, "__all__", ()) if part == "*" else (part,)
+                needs.update(f"{name}.{one}" for one in parts)
+        return module
+
+    def _with_needs(self, names):
+        """These modules, all that they need, and the packages that those lie in."""
+        found, todo = set(), list(names)
+        while todo:
+            name = todo.pop()
+            if name in self.modules and name not in found:
+                found.add(name)
+                todo.append(name.rpartition(".")[0])
+                todo += self.needs.get(name, ())
+        return [name for name in self.modules if name in found]
+
     def _hide(self):
-        self.links, self.shown = [], set()
-        for name, group in self.group_of.items():
-            module = self.groups[group][name]
+        self.shown, with_its_package = set(), set()
+        for package in {name.partition(".")[0] for name in self.modules}:
+            with_its_package.update(
+                name for name in self._with_needs([package]) if name.partition(".")[0] == package
+            )
+        for name, module in self.modules.items():
             sys.modules.pop(name, None)
-            parent, _, child = name.rpartition(".")
-            if parent and self.group_of.get(parent) != group:
-                self.links.append((parent, child, name))
-                home = self._module(parent)
-                if vars(home).get(child) is module:
-                    delattr(home, child)
+            if name in with_its_package:
+                continue  # an attribute put back costs a fork a copy of what it lies in
+            home, child = self._place(name)
+            if vars(home).get(child) is module:
+                self.bound.add(name)
+                delattr(home, child)
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
-    def _module(self, name):
-        group = self.group_of.get(name)
-        return sys.modules[name] if group is None else self.groups[group][name]
+    def _place(self, name):
+        """The package in which a module lies, and its name there."""
+        parent, _, child = name.rpartition(".")
+        return self.modules.get(parent) or sys.modules[parent], child
 
-    def _bind(self, wanted):
-        for parent, child, name in self.links:
-            if wanted(name) and wanted(parent):
-                setattr(self._module(parent), child, self._module(name))
+    def _bind(self, name):
+        home, child = self._place(name)
+        setattr(home, child, self.modules[name])
 
     def find_spec(self, name, path=None, target=None):
-        group = self.group_of.get(name)
-        if group is None:
+        module = self.modules.get(name)
+        if module is None:
             return None
-        if group not in self.shown:
-            self.shown.add(group)
-            for other, module in self.groups[group].items():
+        if name not in self.shown:
+            new = self.brought.get(name) or self._with_needs([name])
+            for other in new:
+                if other in self.shown:
+                    continue
+                self.shown.add(other)
                 if other != name:  # which importlib puts there; if it finds it, it loads it anew
-                    sys.modules.setdefault(other, module)
-            self._bind(lambda n: self.group_of.get(n, group) in self.shown)
-        return importlib.machinery.ModuleSpec(name, _AsItIs(self.groups[group][name]))
+                    sys.modules.setdefault(other, self.modules[other])
+                if other in self.bound:
+                    self._bind(other)
+        return importlib.machinery.ModuleSpec(name, _AsItIs(module))
 
 
 class _AsItIs:

@@ -198,10 +198,6 @@ SHARED = "timeit xml.etree plistlib gzip difflib cmath tarfile mmap zoneinfo sci
 
 
 @in_pipes
-@pytest.mark.xfail(
-    strict=True,
-    reason="what pyplot needs too is kept in its group, and brings all of the group into sight",
-)
 def test_what_else_is_imported_does_not_bring_what_was_not(shown):
     """pyplot and pandas import these too; who imports one of them has imported neither."""
     imports = "".join(f"import {name}\n" for name in SHARED)
@@ -244,7 +240,6 @@ print(json.dumps([part for package in packages for part in parts(package)]))
 import matplotlib.pyplot, pandas, scipy, torch"""
 
 
-@pytest.mark.xfail(strict=True, reason="as above: with xml come the parts of matplotlib")
 def test_no_part_of_a_package_is_there_that_a_cold_kernel_would_not_have(home):
     visible = {}
     for kind in ("pipe", "cold"):
