@@ -524,13 +524,18 @@ class PipeClient:
         ended = ended and message["parent_header"].get("msg_id") == self.current
         if ended:
             for name, descriptor in self.manager.raw.items():
-                self._raw_came(name, descriptor)
+                self._take_raw(name, descriptor)
         self.iopub_channel.put(message)
         if ended:
             self._pause()
         return True
 
     def _raw_came(self, name: str, descriptor: int) -> None:
+        self._came()  # a kernel sends what was printed before it lets others write
+        if descriptor in self.reading:  # and lives
+            self._take_raw(name, descriptor)
+
+    def _take_raw(self, name: str, descriptor: int) -> None:
         """What was written below sys.stdout, as a message of the request that is under way."""
         try:
             data = os.read(descriptor, READ_BYTES)
@@ -553,6 +558,8 @@ class PipeClient:
         )
 
     def _die(self, said: dict[str, Any]) -> None:
+        for name, descriptor in self.manager.raw.items():
+            self._take_raw(name, descriptor)
         self._pause()
         self.manager.why = self.manager.why or str(said.get("error", ""))
         if self.first is not None and not self.first.done():
