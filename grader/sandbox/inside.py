@@ -32,6 +32,7 @@ from grader_colab import install
 from grader_wire import WireError, decode, encode
 
 MIME = "application/x-grader+json"
+TOGETHER = 2**20  # characters of results that are held until they leave
 WORD = re.compile(r"[^\W\d_]+|\d+")
 IN_NOTEBOOK = re.compile(r" \(<(?:run|handed in) \d+>, line \d+\)")  # of a SyntaxError
 
@@ -138,7 +139,25 @@ class _Hidden:
 
 def publish(*messages):
     """Send messages, and wait until they have left: the next call may end this process at once."""
-    PUBLISH({MIME: json.dumps(messages)}, {})
+    stream(messages)
+
+
+def stream(messages):
+    """Send messages together, but before the next one is made what has come to TOGETHER
+    characters."""
+    texts, size = [], 0
+    for message in messages:
+        texts.append(json.dumps(message))
+        size += len(texts[-1])
+        if size > TOGETHER:
+            _send(texts)
+            texts, size = [], 0
+    if texts:
+        _send(texts)
+
+
+def _send(texts):
+    PUBLISH({MIME: f"[{', '.join(texts)}]"}, {})
     kernel = SHELL.kernel
     thread = getattr(kernel, "iopub_thread", None)
     if thread is not None:
@@ -170,7 +189,7 @@ def answer(request):
         for message in _answers(request):
             publish(message)
     else:
-        publish(*_answers(request))
+        stream(_answers(request))
 
 
 def _answers(request):

@@ -556,3 +556,26 @@ def test_of_two_calls_only_the_plain_one_is_by_the_targets_own_names(observe):
     )
 
     assert [o.value for o in seen(observed["f"])] == [[1, 2], [1, 2]]
+
+
+STREAMED = """import sys
+inside = sys.modules["grader_inside"]
+seen = []
+inside._send = lambda texts: seen.append(len(texts))
+
+def results():
+    for _ in range(9):
+        seen.append("made")
+        yield {"case": 1, "value": "x" * (inside.TOGETHER // 3)}
+
+inside.stream(results())
+print(*seen)"""
+
+
+def test_no_more_results_are_held_inside_than_go_together(observe):
+    async def printed():
+        async with observe.kernels().kernel(1) as running:
+            await running.run(STREAMED, 10)
+            return running.outputs[0]["text"]
+
+    assert observe.run(printed()) == " ".join(["made made made 3"] * 3) + "\n"

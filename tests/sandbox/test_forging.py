@@ -181,8 +181,8 @@ def found(name, **changes):
 
 def messages(change):
     '''Let each message that is published become those that change(message) gives.'''
-    publish = inside.publish
-    inside.publish = lambda *several: publish(*[new for m in several for new in change(m)])
+    stream = inside.stream
+    inside.stream = lambda several: stream(new for m in several for new in change(m))
 
 def send(message, parent=None, kernel=kernel):
     '''A message as a frame of its own, past everything that could be patched.'''
