@@ -8,6 +8,7 @@ know to be right.
 """
 
 import ast
+import asyncio
 import builtins
 import contextlib
 import dis
@@ -185,11 +186,34 @@ def answer(request):
     request = json.loads(request)
     if len(sys.modules) < len(LOADED):  # a notebook that empties it is still asked
         sys.modules.update({n: m for n, m in LOADED.items() if n not in sys.modules})
-    if request["careful"]:
-        for message in _answers(request):
-            publish(message)
-    else:
-        stream(_answers(request))
+    with _no_event_loop():
+        if request["careful"]:
+            for message in _answers(request):
+                publish(message)
+        else:
+            stream(_answers(request))
+
+
+@contextlib.contextmanager
+def _no_event_loop():
+    """The code of the notebook is called as by a program in which no event loop runs, so that it
+    may run one; a kernel's own does, except in a fork."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        yield
+        return
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.tasks._leave_task(loop, task)
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(loop)  # asyncio.run leaves none
+        asyncio._set_running_loop(loop)
+        if task is not None:
+            asyncio.tasks._enter_task(loop, task)
 
 
 def _answers(request):

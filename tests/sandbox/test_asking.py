@@ -8,9 +8,11 @@ import pytest
 from grader.authoring import Cell, case
 from grader.judge.questions import judge_question
 from grader.model import Outcome
+from grader.sandbox import notebook
+from grader.sandbox.probe import Cases
 from grader.wire import Opaque
 from reference.week14 import attention, generation, positional_encoding
-from tests.sandbox.conftest import asking, failures, seen
+from tests.sandbox.conftest import asking, failures, seen, submission
 
 pytestmark = pytest.mark.kernel
 
@@ -556,6 +558,55 @@ def test_of_two_calls_only_the_plain_one_is_by_the_targets_own_names(observe):
     )
 
     assert [o.value for o in seen(observed["f"])] == [[1, 2], [1, 2]]
+
+
+OWN_LOOP = """import asyncio
+
+async def later(x):
+    await asyncio.sleep(0.001)
+    return 2 * x
+
+def runs(x):
+    return asyncio.run(later(x))
+
+def runs_several(x):
+    async def several():
+        async with asyncio.timeout(10):
+            return await asyncio.gather(*(asyncio.create_task(later(i)) for i in range(x)))
+
+    return asyncio.run(several())"""
+WITH_A_THREAD = """import threading
+stop = threading.Event()
+threading.Thread(target=stop.wait, daemon=True).start()"""
+
+
+@pytest.mark.parametrize("others", [(), (WITH_A_THREAD,)], ids=["forked", "not forked"])
+def test_a_function_may_run_an_event_loop(observe, others):
+    questions = [asking("runs", case(1), case(2)), asking("runs_several", case(3))]
+
+    _, observed = observe([OWN_LOOP, *others, "await later(1)"], *questions)
+
+    assert [o.value for o in seen(observed["runs"])] == [2, 4]
+    assert [o.value for o in seen(observed["runs_several"])] == [[0, 2, 4]]
+
+
+def test_after_a_function_with_an_event_loop_the_kernel_has_its_own(observe):
+    statements = notebook.slices.statements(submission([OWN_LOOP]).cells)
+    question = asking("runs", case(1))
+    trials = {t: Cases(t.draw(1)) for t in question.trials}
+    request = notebook.probe.request(question, trials, statements, {"runs"}, 1, careful=True)
+
+    async def asked():
+        async with observe.kernels().kernel(1) as running:
+            await running.run(OWN_LOOP, 10)
+            await running.ask("answer", request, 3)
+            task = "task = asyncio.create_task(later(3))\nawait asyncio.wait_for(task, 10)"
+            return (await running.run(task, 10)).how, running.outputs
+
+    how, outputs = observe.run(asked())
+
+    assert how == "ok"
+    assert outputs[0]["data"]["text/plain"] == "6"
 
 
 STREAMED = """import sys
