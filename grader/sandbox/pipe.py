@@ -33,6 +33,8 @@ from grader.sandbox.ladder import Rung
 
 TEXTS = ("walls", "wire", "colab", "inside", "serving", "zygote")  # each needs only former ones
 START_SECONDS = 60.0  # until a zygote has imported all, or a kernel answers
+FORK_SECONDS = 10.0  # until a fork of a kernel answers: it takes milliseconds
+SEND_SECONDS = 5.0  # in which a kernel takes some of what it is sent
 FRAME_BYTES = 32 * 2**20  # of one message: a result may have 16 MB, and comes as text
 MOST_PARTS = 2_000_000  # brackets and commas of one message: small lists weigh far more than bytes
 READ_BYTES = 2**18
@@ -360,6 +362,8 @@ class PipeClient:
         self.count = 0
         self.current = ""
         self.received = bytearray()
+        self.unsent = bytearray()
+        self.blocked: asyncio.TimerHandle | None = None  # while the kernel takes nothing
         self.descriptors: list[int] = []
         self.first: asyncio.Future[dict[str, Any]] | None = None
         self.reading: set[int] = set()
@@ -375,6 +379,7 @@ class PipeClient:
 
     def stop_channels(self) -> None:
         self._pause()
+        self._stop_writing()
         for descriptor in self.descriptors:
             os.close(descriptor)
         self.descriptors.clear()
@@ -383,9 +388,10 @@ class PipeClient:
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         assert self.first is not None
         try:
-            async with asyncio.timeout(timeout or START_SECONDS):
+            async with asyncio.timeout(min(timeout or START_SECONDS, self.manager.patience)):
                 said = await self.first
         except TimeoutError:
+            self.manager.unanswered()
             raise RuntimeError("the kernel did not answer") from None
         if not said.get("ready") or not self.manager.met(self.descriptors):
             raise RuntimeError(str(said.get("error", "the kernel died")))
@@ -433,23 +439,54 @@ class PipeClient:
         return self.current
 
     def send_frame(self, channel: bytes, content: Any, descriptors: Sequence[int] = ()) -> None:
-        """Raises DeadKernelError if nobody takes it."""
+        """What a kernel does not take at once it is sent while others are served; one that takes
+        nothing for SEND_SECONDS counts as dead.
+
+        Raises DeadKernelError if there is none, or it does not take descriptors at once.
+        """
         data = json.dumps(content).encode("ascii")
         data = HEAD.pack(len(data) + 1) + channel + data
         wire = self.manager.wire
         if wire is None:
             raise DeadKernelError("Kernel died")
+        if descriptors:
+            try:
+                sent = 0 if self.unsent else socket.send_fds(wire, [data], list(descriptors))
+            except OSError as error:
+                raise DeadKernelError(f"Kernel died: {error}") from None
+            if not sent:
+                raise DeadKernelError("the kernel takes no request")
+            data = data[sent:]
+        self.unsent += data
+        self._write()
+
+    def _write(self) -> None:
+        """Send on, as far as the kernel takes it."""
+        wire, loop = self.manager.wire, asyncio.get_running_loop()
+        assert wire is not None
         try:
-            # a kernel that waits for a request reads it; one that does not has SEND_SECONDS
-            sent = socket.send_fds(wire, [data], list(descriptors)) if descriptors else 0
-            while sent < len(data):
-                try:
-                    sent += wire.send(memoryview(data)[sent:])
-                except BlockingIOError:
-                    if not select.select([], [wire], [], 5)[1]:
-                        raise DeadKernelError("the kernel takes no request") from None
-        except OSError as error:
-            raise DeadKernelError(f"Kernel died: {error}") from None
+            while self.unsent:
+                del self.unsent[: wire.send(self.unsent)]
+        except BlockingIOError:
+            if self.blocked is None:
+                loop.add_writer(wire.fileno(), self._write)
+            else:
+                self.blocked.cancel()
+            said = {"error": "the kernel takes no request"}
+            self.blocked = loop.call_later(SEND_SECONDS, self._die, said)
+            return
+        except OSError:
+            self._die({})
+            return
+        self._stop_writing()
+
+    def _stop_writing(self) -> None:
+        self.unsent.clear()
+        if self.blocked is not None:
+            self.blocked.cancel()
+            self.blocked = None
+            if self.manager.wire is not None:
+                asyncio.get_running_loop().remove_writer(self.manager.wire.fileno())
 
     def _read(self) -> None:
         loop = asyncio.get_running_loop()
@@ -561,6 +598,7 @@ class PipeClient:
         for name, descriptor in self.manager.raw.items():
             self._take_raw(name, descriptor)
         self._pause()
+        self._stop_writing()
         self.manager.why = self.manager.why or str(said.get("error", ""))
         if self.first is not None and not self.first.done():
             self.first.set_result(said)
@@ -582,6 +620,15 @@ class PipeManager:
         self.pid = 0
         self.base = 0
         self.why = ""
+        self.forks = True  # as far as is known
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it answers."""
+        return START_SECONDS
+
+    def unanswered(self) -> None:
+        """It has not answered in that time."""
 
     @property
     def has_kernel(self) -> bool:
@@ -660,7 +707,10 @@ class PipeManager:
         self.raw = {}
 
     async def fork(self, client: PipeClient) -> ForkManager | None:
-        """A fork of the kernel as it stands now; None if it has threads and cannot be forked."""
+        """A fork of the kernel as it stands now; None if it does not take the request, or has left
+        one unanswered."""
+        if not self.forks:
+            return None
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
@@ -680,6 +730,13 @@ class ForkManager(PipeManager):
         super().__init__(kernel.zygote, {}, kernel.spot)
         self.kernel, self.wire = kernel, wire
         self.raw = {name: os.dup(descriptor) for name, descriptor in kernel.raw.items()}
+
+    @property
+    def patience(self) -> float:
+        return FORK_SECONDS
+
+    def unanswered(self) -> None:
+        self.kernel.forks = False  # each would cost as much time again
 
     async def start_kernel(self, **_: Any) -> None:
         pass

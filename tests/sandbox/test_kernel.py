@@ -1,12 +1,15 @@
 """A kernel survives what can be survived, costs its cell what cannot, and leaves nothing behind."""
 
 import asyncio
+import json
 import resource
+import socket
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from nbclient.exceptions import DeadKernelError
 
 from grader.authoring import case
 from grader.errors import SandboxError
@@ -320,3 +323,105 @@ def test_a_closed_kernel_holds_no_descriptor(observe):
     first, _, last = observe.run(one_after_another())
 
     assert last <= first
+
+
+SILENT = """import sys
+serving = sys.modules.get("grader_serving")
+asked_to_fork, kept = [], []
+
+def silent(wire, descriptor):
+    asked_to_fork.append(1)
+    kept.append(descriptor)
+    return wire
+
+if serving:
+    serving._forked = silent
+
+def forks(x):
+    return len(asked_to_fork)"""
+
+
+def test_where_a_fork_never_answers_the_kernel_itself_is_asked(observe, monkeypatch, kind):
+    monkeypatch.setattr(pipe, "FORK_SECONDS", 0.5)
+    questions = [asking("forks", case(1)), asking("double", case(21))]
+
+    execution, observed = observe([SILENT, DOUBLE], *questions)
+
+    assert execution.left_out == ()
+    assert [o.value for o in seen(observed["forks"])] == [1 if kind == "pipe" else 0]
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+def test_after_a_fork_without_an_answer_there_are_no_more(observe, monkeypatch, kind):
+    monkeypatch.setattr(pipe, "FORK_SECONDS", 0.5)
+
+    async def forks():
+        async with observe.kernels().kernel(1) as running:
+            await running.run(SILENT, 10)
+            forked = [await running.fork() for _ in range(3)]
+            await running.run("print(len(asked_to_fork))", 10)
+            return forked, running.outputs[0]["text"]
+
+    assert observe.run(forks()) == ([None] * 3, "1\n" if kind == "pipe" else "0\n")
+
+
+# what is sent to a kernel -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def connected():
+    """A client of no kernel, and the other end of its socket."""
+    manager = pipe.PipeManager(None, {}, None)
+    manager.wire, theirs = socket.socketpair()
+    manager.wire.setblocking(False)
+    yield manager.client(), theirs
+    theirs.close()
+    manager.disconnect()
+
+
+def test_others_are_served_while_a_kernel_takes_a_long_request(connected):
+    client, theirs = connected
+    content = {"code": "x" * 10**7}
+
+    def read():
+        received = b""
+        while len(received) < 10**7 or len(received) < 4 + pipe.HEAD.unpack_from(received)[0]:
+            received += theirs.recv(2**20)
+        return received
+
+    async def sent():
+        client.send_frame(b"s", content)
+        at_once = len(client.unsent)
+        reading = asyncio.to_thread(read)
+        return at_once, await asyncio.wait_for(reading, 10), len(client.unsent)
+
+    at_once, received, later = asyncio.run(sent())
+
+    assert at_once > 0
+    assert json.loads(received[5:]) == content
+    assert later == 0
+
+
+def test_a_kernel_that_takes_nothing_for_a_while_counts_as_dead(connected, monkeypatch):
+    monkeypatch.setattr(pipe, "SEND_SECONDS", 0.2)
+    client, _ = connected
+
+    async def sent():
+        client.send_frame(b"s", {"code": "x" * 10**7})
+        with pytest.raises(DeadKernelError):
+            await asyncio.wait_for(client.shell_channel.get_msg(), 10)
+        return client.manager.why, client.unsent
+
+    assert asyncio.run(sent()) == ("the kernel takes no request", b"")
+
+
+def test_to_a_kernel_that_is_gone_nothing_can_be_sent(connected):
+    client, theirs = connected
+    theirs.close()
+
+    async def sent():
+        client.send_frame(b"s", {"code": "x"})
+        with pytest.raises(DeadKernelError):
+            await asyncio.wait_for(client.shell_channel.get_msg(), 10)
+
+    asyncio.run(sent())
