@@ -24,7 +24,7 @@ from grader.sandbox import outer
 from grader.sandbox.threats import THREATS, Threat
 
 WALLS = Path(__file__).with_name("walls.py")
-INNER = ("namespaces", "uid", "limits", "capabilities", "landlock", "seccomp")
+INNER = ("namespaces", "uid", "limits", "capabilities", "landlock", "landlock-scopes", "seccomp")
 IN_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 PROBE = """
 import json, sys, types
@@ -150,11 +150,13 @@ SEEN = {
     "uid": "each kernel has a user of its own",
     "limits": "of memory, files and processes",
     "capabilities": "none, and none can be gained",
-    "landlock": "the second lock on files, signals and sockets",
+    "landlock": "the second lock on files",
+    "landlock-scopes": "the second lock on signals and abstract sockets",
     "seccomp": "a filter is in force",
 }
 MENDS = {
     "landlock": "Linux 5.13 or newer with landlock among its security modules (lsm=…)",
+    "landlock-scopes": "Linux 6.12 or newer",
     "seccomp": "install libseccomp2 (apt install libseccomp2), and pip install pyseccomp",
     "capabilities": "pip install pyprctl",
 }

@@ -1,6 +1,7 @@
 """What student code may want to do, and which walls stop it: one table for tests and banners.
 
-`stopped_by` names every wall that stops it alone.  "grader" is what the grader does from outside on
+`stopped_by` names every wall that stops it alone; each part of Landlock also keeps other processes
+from being traced, and rights from being gained.  "grader" is what the grader does from outside on
 every rung: clocks, caps on memory and output, the end of all that a run started.  Each row is tried
 in tests/sandbox/test_walls.py: behind all walls, behind each that it names, and without them.
 """
@@ -47,13 +48,21 @@ THREATS = (
         "bubblewrap namespaces landlock",
     ),
     _threat(
-        "read_environment", "read the grader's environment", "bubblewrap namespaces uid landlock"
+        "read_environment",
+        "read the grader's environment",
+        "bubblewrap namespaces uid landlock landlock-scopes",
     ),
     _threat(
-        "read_memory", "read the memory of other processes", "bubblewrap namespaces uid landlock"
+        "read_memory",
+        "read the memory of other processes",
+        "bubblewrap namespaces uid landlock landlock-scopes",
     ),
-    _threat("trace", "trace other processes", "bubblewrap namespaces uid landlock seccomp"),
-    _threat("signal", "signal other processes", "bubblewrap namespaces uid landlock"),
+    _threat(
+        "trace",
+        "trace other processes",
+        "bubblewrap namespaces uid landlock landlock-scopes seccomp",
+    ),
+    _threat("signal", "signal other processes", "bubblewrap namespaces uid landlock-scopes"),
     _threat(
         "renice", "change the priority of one other process", "bubblewrap namespaces uid seccomp"
     ),
@@ -68,7 +77,7 @@ THREATS = (
     _threat(
         "unix_abstract",
         "reach services by an abstract socket",
-        "bubblewrap namespaces landlock seccomp",
+        "bubblewrap namespaces landlock-scopes seccomp",
     ),
     _threat("netlink", "ask the system about the network", "seccomp"),
     _threat(
@@ -78,7 +87,7 @@ THREATS = (
     _threat(
         "privileges",
         "gain rights by a setuid program",
-        "bubblewrap capabilities landlock seccomp",
+        "bubblewrap capabilities landlock landlock-scopes seccomp",
     ),
     _threat("namespaces", "make namespaces and mounts of its own", "seccomp"),
     # other students
@@ -86,9 +95,9 @@ THREATS = (
     _threat(
         "other_memory",
         "read the memory of another student's kernel",
-        "namespaces uid capabilities landlock",
+        "namespaces uid capabilities landlock landlock-scopes",
     ),
-    _threat("other_signal", "signal another student's kernel", "namespaces uid landlock"),
+    _threat("other_signal", "signal another student's kernel", "namespaces uid landlock-scopes"),
     _threat("heap", "find another student's work in its own memory", "grader"),
     # what it may use
     _threat("memory", "use more memory than it may", "grader"),

@@ -9,6 +9,7 @@ By hand, since no kept library has them: unshare(2), setns(2) and mount(2).
 
 import ctypes
 import errno
+import functools
 import os
 import resource
 import sys
@@ -22,7 +23,10 @@ INODES = 20_000
 MOST_PIDS = 400  # of a namespace of its own; the kernel takes none below 301
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
-WALLS = ("namespaces", "uid", "limits", "capabilities", "landlock", "seccomp")
+WALLS = ("namespaces", "uid", "limits", "capabilities", "landlock", "landlock-scopes", "seccomp")
+# from which versions of its interface on Landlock can keep files from being cut short, and signals
+# and abstract sockets within
+TRUNCATE, SCOPES = 3, 6
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -54,17 +58,26 @@ class Walls:
     alone   whether each kernel is in namespaces of its own; if not, seccomp also closes what only
             they would have closed
     read    folders and files that notebooks may read
+    abi     the version of Landlock's interface, if not the newest that the kernel has
+
+    Raises OSError if the kernel does not have one of them.
     """
 
-    def __init__(self, names, read, alone):
+    def __init__(self, names, read, alone, abi=None):
         self.names, self.read, self.alone = frozenset(names), read, alone
         self.filter = _program(_filter(alone)) if "seccomp" in self.names else None
-        if "landlock" in self.names:
+        if self.names & {"landlock", "landlock-scopes"}:
             import landlockpy
 
-            if not landlockpy.abi_version():
+            self.abi = landlockpy.abi_version() if abi is None else abi
+            if not self.abi:
                 raise OSError(errno.ENOSYS, "this kernel has no Landlock")
+            if "landlock-scopes" in self.names and self.abi < SCOPES:
+                raise OSError(errno.ENOSYS, "this kernel's Landlock knows of no signals")
             self.readable = self._readable()
+            self.no_truncation = None
+            if "landlock" in self.names and self.abi < TRUNCATE:
+                self.no_truncation = _program(_no_truncation())
         if "capabilities" in self.names:
             import pyprctl
 
@@ -90,22 +103,30 @@ class Walls:
         if "capabilities" in self.names:
             _drop_capabilities()
         os.chdir(run["folders"]["work"])
-        if "landlock" in self.names:
+        if self.names & {"landlock", "landlock-scopes"}:
             self._landlock(run)
         if self.filter is not None:
             _load(self.filter)
 
     def _landlock(self, run):
-        from landlockpy import AccessFS, Ruleset, Scope, fs_for_abi
+        from landlockpy import AccessFS, AccessNet, Ruleset, Scope, fs_for_abi, net_for_abi
 
-        with Ruleset(scoped=Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL) as rules:
-            for path, access in self.readable:
-                rules.allow_path(path, access)
-            every = fs_for_abi(rules.abi_version) & ~(AccessFS.MAKE_BLOCK | AccessFS.MAKE_CHAR)
-            shared = ["/dev/shm"] if self.alone else []
-            for path in (*run["folders"].values(), *run["also"], *shared):
-                rules.allow_path(path, every)
+        files, sockets, scopes = AccessFS.NONE, AccessNet.NONE, Scope.NONE
+        if "landlock" in self.names:
+            files, sockets = fs_for_abi(self.abi), net_for_abi(self.abi)
+        if "landlock-scopes" in self.names:
+            scopes = Scope.ABSTRACT_UNIX_SOCKET | Scope.SIGNAL
+        with Ruleset(handled_fs=files, handled_net=sockets, scoped=scopes) as rules:
+            if files:
+                for path, access in self.readable:
+                    rules.allow_path(path, access)
+                every = files & ~(AccessFS.MAKE_BLOCK | AccessFS.MAKE_CHAR)
+                shared = ["/dev/shm"] if self.alone else []
+                for path in (*run["folders"].values(), *run["also"], *shared):
+                    rules.allow_path(path, every)
             rules.restrict()
+        if self.no_truncation is not None:
+            _load(self.no_truncation)
 
     def _readable(self):
         """What may be read, and how: (path, rights)."""
@@ -248,19 +269,37 @@ YOUNG = {"fchmodat2": 452, "setxattrat": 463, "removexattrat": 466, "open_tree_a
 YOUNG["file_setattr"] = 469
 
 
+def _rule(made, action, name, *arguments):
+    for known in (name, YOUNG.get(name)):
+        try:
+            made.add_rule(action, known, *arguments)
+            break
+        except (OSError, ValueError, RuntimeError, TypeError):
+            pass  # no call of this kernel or processor, or too young for libseccomp
+
+
+def _no_truncation():
+    """For a Landlock that lets every file be cut short that the account may write: those calls in
+    which no right to write is asked for, though it be a notebook's own file."""
+    import pyseccomp as sc
+
+    made = sc.SyscallFilter(sc.ALLOW)
+    for name in ("truncate", "truncate64"):
+        _rule(made, sc.ERRNO(errno.EACCES), name)
+    mask = os.O_ACCMODE | os.O_TRUNC
+    for mode in (os.O_RDONLY, os.O_ACCMODE):  # the second is for ioctl only, says open(2)
+        for name, argument in (("open", 1), ("openat", 2)):
+            flags = sc.Arg(argument, sc.MASKED_EQ, mask, mode | os.O_TRUNC)
+            _rule(made, sc.ERRNO(errno.EACCES), name, flags)
+    _rule(made, sc.ERRNO(errno.ENOSYS), "openat2")  # its flags cannot be looked at
+    return made
+
+
 def _filter(alone):
     import pyseccomp as sc
 
     made = sc.SyscallFilter(sc.ALLOW)
-
-    def rule(action, name, *arguments):
-        for known in (name, YOUNG.get(name)):
-            try:
-                made.add_rule(action, known, *arguments)
-                break
-            except (OSError, ValueError, RuntimeError, TypeError):
-                pass  # no call of this kernel or processor, or too young for libseccomp
-
+    rule = functools.partial(_rule, made)
     for name in DENIED:
         rule(sc.ERRNO(errno.EPERM), name)
     for flag in (NEWUSER, NEWNS, NEWPID, NEWNET, NEWIPC, NEWUTS, NEWCGROUP):
@@ -383,8 +422,14 @@ def fault(names, outside):
             return "no filter is in force"
         if _works(_internet_socket):
             return "an internet socket can be made"
-    if "landlock" in names and _works(lambda: open(outside).close()):
-        return "a file of the machine can be read"
+    if "landlock" in names:
+        if _works(lambda: open(outside).close()):
+            return "a file of the machine can be read"
+        if _works(lambda: os.truncate(outside, os.stat(outside).st_size)):
+            return "a file of the machine can be cut short"
+    above = os.getppid()  # 0 for the first process of its own namespace
+    if "landlock-scopes" in names and above and _works(lambda: os.kill(above, 0)):
+        return "a process outside can be signalled"
     if "namespaces" in names:
         if os.getpid() != 1:
             return "the kernel is not the first process of its own"

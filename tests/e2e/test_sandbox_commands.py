@@ -65,6 +65,7 @@ def test_where_bubblewrap_is_missing_all_is_graded_and_what_stays_open_is_said_e
         assert notice in ended.stderr
         assert notice.split(" → ")[0] in page
     standing = {"landlock", "seccomp", "limits", "capabilities", "grader"}
+    standing |= {"landlock-scopes"} & {*ladder.rung().inner}
     if os.getuid() == 0 and ladder._others_can_run_python():
         standing.add("uid")
     for threat in ladder.THREATS:

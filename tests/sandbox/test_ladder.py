@@ -1,14 +1,20 @@
 """Each wall is tried, and what does not stand is said with the line that mends it."""
 
+import contextlib
+import errno
 import os
 from pathlib import Path
 
+import landlockpy
 import pytest
 
-from grader.sandbox import ladder, outer
+from grader.sandbox import ladder, outer, walls
 from grader.sandbox.ladder import NONE, Rung, Wall
 
 pytestmark = pytest.mark.kernel
+
+# what a Linux before 6.12 has not
+OLDER = set() if landlockpy.abi_version() >= walls.SCOPES else {"landlock-scopes"}
 
 
 @pytest.fixture
@@ -37,10 +43,10 @@ def test_with_every_wall_it_is_rung_a(need):
     rung = ladder.rung()
 
     assert rung.letter == "A", rung.missing
-    assert rung.missing == ()
+    assert {wall.name for wall in rung.missing} == OLDER
     assert rung.banner == ()
     assert rung.open == ()
-    assert {wall.name for wall in rung.walls} == {"bubblewrap", *rung.inner}
+    assert {wall.name for wall in rung.walls} == {"bubblewrap", *rung.inner} | OLDER
     assert ("uid" in rung.inner) == (os.getuid() == 0)
 
 
@@ -49,9 +55,11 @@ def test_without_bubblewrap_it_is_rung_b(climb):
 
     assert rung.letter == "B", rung.missing
     assert not rung.alone
-    assert mends(rung) == {
-        "bubblewrap": ("not installed", "install it: apt install bubblewrap (or dnf, pacman)")
-    }
+    assert mends(rung).keys() == {"bubblewrap"} | OLDER
+    assert mends(rung)["bubblewrap"] == (
+        "not installed",
+        "install it: apt install bubblewrap (or dnf, pacman)",
+    )
 
 
 FORBIDDEN = "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"
@@ -113,6 +121,108 @@ def test_without_one_of_its_walls_there_is_no_rung_b(climb, monkeypatch, wall):
     assert rung.inner == ()
     assert mends(rung)[wall][0] == "it does not hold"
     assert any("it does not hold" in line for line in rung.banner)
+
+
+def test_on_an_older_linux_rung_b_says_that_signals_go_through(climb, monkeypatch):
+    tried = ladder._tried
+
+    def older(inner, *, bubblewrap):
+        found = tried(inner, bubblewrap=bubblewrap)
+        return found if isinstance(found, str) else found | {"landlock-scopes": "too old"}
+
+    monkeypatch.setattr(ladder, "_tried", older)
+    monkeypatch.setattr(ladder, "_others_can_run_python", lambda: False)  # no users of their own
+    rung = climb("")
+
+    assert rung.letter == "B"
+    assert "landlock" in rung.inner
+    assert "landlock-scopes" not in rung.inner
+    assert {"signal", "other_signal"} <= {threat.key for threat in rung.open}
+    assert "signal other processes" in rung.banner[0]
+    assert mends(rung)["landlock-scopes"] == ("too old", "Linux 6.12 or newer")
+
+
+# Landlock as older kernels have it ----------------------------------------------------------------
+
+
+@pytest.fixture
+def behind(tmp_path):
+    """From a version of Landlock's interface and attempts to what came of each behind it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    run = {"folders": {"work": str(work)}, "also": []}
+
+    def tried(abi, *attempts, change=lambda made: None):
+        out, into = os.pipe()
+        child = os.fork()
+        if not child:
+            with contextlib.suppress(BaseException):
+                made = walls.Walls(["landlock"], [str(tmp_path / "read")], False, abi)
+                change(made)
+                made.up(run)
+                said = []
+                for attempt in attempts:
+                    try:
+                        attempt()
+                        said.append("done")
+                    except OSError as error:
+                        said.append(errno.errorcode[error.errno])
+                os.write(into, " ".join(said).encode())
+            os._exit(0)
+        os.close(into)
+        os.waitpid(child, 0)
+        with os.fdopen(out) as file:
+            return file.read().split()
+
+    return tried
+
+
+@pytest.mark.parametrize("abi", [1, 2, walls.TRUNCATE])
+def test_no_version_of_landlock_lets_a_file_be_cut_short(behind, tmp_path, abi):
+    if landlockpy.abi_version() < abi:
+        pytest.skip(f"needs version {abi} of Landlock's interface")
+    read = tmp_path / "read"
+    read.mkdir()
+    outside, readable = tmp_path / "outside", read / "readable"
+    for canary in (outside, readable):
+        canary.write_text("whole")
+    cuts = (
+        lambda: os.truncate(outside, 1),
+        lambda: os.truncate(readable, 1),
+        lambda: os.open(readable, os.O_RDONLY | os.O_TRUNC),
+        lambda: os.open(readable, os.O_ACCMODE | os.O_TRUNC),
+        lambda: os.open(readable, os.O_WRONLY | os.O_TRUNC),
+    )
+
+    said = behind(abi, *cuts, readable.read_text, _own_file)
+
+    assert said == ["EACCES"] * 5 + ["done"] * 2
+    assert [canary.read_text() for canary in (outside, readable)] == ["whole"] * 2
+    if abi < walls.TRUNCATE:  # without what we add, such a Landlock lets them
+        alone = behind(abi, *cuts, change=lambda made: setattr(made, "no_truncation", None))
+        assert alone == ["done"] * 4 + ["EACCES"]
+
+
+def _own_file():
+    own = Path("own")
+    with own.open("w") as file:
+        file.write("long")
+        file.truncate(1)
+    own.write_text("again")
+
+
+@pytest.mark.parametrize("abi", [1, walls.SCOPES - 1])
+def test_a_landlock_that_knows_of_no_signals_is_no_wall_to_them(abi):
+    walls.Walls(["landlock"], [], False, abi)
+
+    with pytest.raises(OSError, match="this kernel's Landlock knows of no signals"):
+        walls.Walls(["landlock-scopes"], [], False, abi)
+
+
+def test_without_landlock_neither_part_of_it_is_a_wall():
+    for part in ("landlock", "landlock-scopes"):
+        with pytest.raises(OSError, match="this kernel has no Landlock"):
+            walls.Walls([part], [], False, 0)
 
 
 def test_on_another_system_there_are_no_walls(monkeypatch):
