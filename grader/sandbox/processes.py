@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -94,17 +95,43 @@ def anonymous_bytes(pid: int) -> int:
 
 def uses_more(pid: int, base: int, most: int) -> bool:
     """Whether a process and its descendants hold more memory than `most`, beyond `base` each, which
-    they share from the start; what they map together counts once."""
+    they share from the start; what they map together counts once, and sockets, in a network
+    namespace that is not ours, for all that they can hold."""
     every = (pid, *below(pid))
     found = [_of_status(one) for one in every]
     anonymous = sum(max(0, own - base) for own, _ in found)
     mapped = [shared for _, shared in found]
+    anonymous += _socket_bytes(every)
     if anonymous + sum(mapped) <= most:
         return False
     shares = [_share_bytes(one) for one in every]
     known = [share for share in shares if share is not None]
     shared = sum(known) if len(known) == len(shares) else max(mapped)
     return anonymous + shared > most
+
+
+def _socket_bytes(pids: Collection[int]) -> int:
+    """The most that the sockets of these processes hold, those among them that are on their way
+    from one to the other; how much they do hold is not told.  0 of those in our own namespace."""
+    sockets: dict[int, int] = {}  # by namespace
+    with contextlib.suppress(OSError, ValueError):
+        ours = Path("/proc/self/net/sockstat").stat().st_ino
+        for pid in pids:
+            path = Path(f"/proc/{pid}/net/sockstat")
+            with contextlib.suppress(OSError):
+                namespace = path.stat().st_ino
+                if namespace != ours and namespace not in sockets:
+                    sockets[namespace] = int(path.read_text("ascii").split(maxsplit=3)[2])
+    return sum(sockets.values()) * _most_of_a_socket()
+
+
+@cache
+def _most_of_a_socket() -> int:
+    # one that holds less than this takes another message, of at most this size
+    try:
+        return 2 * int(Path("/proc/sys/net/core/wmem_default").read_text("ascii"))
+    except (OSError, ValueError):
+        return 2 * 212_992
 
 
 def _share_bytes(pid: int) -> int | None:

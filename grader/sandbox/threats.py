@@ -102,6 +102,7 @@ THREATS = (
     # what it may use
     _threat("memory", "use more memory than it may", "grader"),
     _threat("uncounted_memory", "use memory that no limit counts", "seccomp"),
+    _threat("socket_memory", "fill the memory with what many sockets hold", "namespaces"),
     _threat("disk", "fill the disk with files that it has deleted", "namespaces"),
     _threat("inodes", "make files without end", "namespaces"),
     _threat("processes", "start more processes and threads than it may", COUNTED),

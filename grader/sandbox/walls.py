@@ -12,6 +12,7 @@ import errno
 import functools
 import os
 import resource
+import socket
 import sys
 
 NEWNS, NEWUTS, NEWIPC = 0x20000, 0x4000000, 0x8000000
@@ -307,6 +308,12 @@ def _filter(alone):
     rule(sc.ERRNO(errno.ENOSYS), "clone3")  # its flags cannot be looked at; libc falls back
     rule(sc.ERRNO(errno.EAFNOSUPPORT), "socket", sc.Arg(0, sc.NE, 1))  # AF_UNIX only
     rule(sc.ERRNO(errno.EAFNOSUPPORT), "socketpair", sc.Arg(0, sc.NE, 1))
+    # "done": what a socket holds is no process's memory, so there is only so much of it
+    level, buffer = (
+        sc.Arg(number, sc.MASKED_EQ, 0xFFFFFFFF, value)
+        for number, value in ((1, socket.SOL_SOCKET), (2, socket.SO_SNDBUF))
+    )
+    rule(sc.ERRNO(0), "setsockopt", level, buffer)
     for number in (0x5412, 0x541C):  # TIOCSTI, TIOCLINUX: typing into a terminal
         rule(sc.ERRNO(errno.EPERM), "ioctl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, number))
     for name, argument in (("prlimit64", 0), ("setpriority", 1), ("ioprio_set", 1)):
@@ -441,8 +448,6 @@ def fault(names, outside):
 
 
 def _internet_socket():
-    import socket
-
     socket.socket(socket.AF_INET).close()
 
 

@@ -325,6 +325,12 @@ made = libc.shmget(0, ctypes.c_size_t(4096), 0o1600)
 if made >= 0:
     libc.shmctl(made, 0, None)
     print('REACHED')""",
+        sockets="""import socket
+for s in socket.socketpair():
+    before = s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, before)
+if s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) > before:
+    print('REACHED')""",
     ),
     *_attacks(
         "disk",

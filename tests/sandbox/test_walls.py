@@ -509,6 +509,65 @@ print('REACHED')"""
     assert lab.run(HOG + shared).text == "REACHED\n"
 
 
+SOCKETS = """import os, socket, time
+def fill(count):
+    held, kept = 0, []
+    for _ in range(count):
+        kept += (pair := socket.socketpair())
+        for end in pair:
+            end.setblocking(False)
+            try:
+                while True:
+                    held += end.send(bytes(2**16))
+            except BlockingIOError:
+                pass
+    return held, kept
+"""
+MANY = """
+child = os.fork()
+held, kept = fill(450)
+time.sleep(1)
+if not child:
+    os._exit(0)
+os.waitpid(child, 0)
+print('REACHED' if 2 * held > 2**28 else held)"""
+UNSEEN = """
+ways = []
+for _ in range(10):
+    # on its way from one end of a pair to the other, a socket is nobody's descriptor
+    held, kept = fill(40)
+    ways.append(socket.socketpair())
+    socket.send_fds(ways[-1][0], [b'.'], [one.fileno() for one in kept])
+    for one in kept:
+        one.close()
+time.sleep(1)
+print('REACHED')"""
+
+
+@proves("socket_memory")
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
+@pytest.mark.parametrize("source", [MANY, UNSEEN], ids=["many", "unseen"])
+def test_what_sockets_hold_counts_as_memory(lab, source, kind):
+    seen = lab.run(SOCKETS + source, kind=kind)
+
+    assert (seen.ran.how, seen.ran.error, seen.text) == ("gone", TOO_MUCH, "")
+    assert seen.next == "42"
+
+
+def test_without_a_network_of_its_own_it_does_not_and_the_banner_says_so(lab):
+    seen = lab.run(SOCKETS + MANY, taken=RUNGS["B"])
+
+    assert seen.text == "REACHED\n"
+    assert THREAT["socket_memory"] in attacks.standing_without(RUNGS["B"]).open
+
+
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
+def test_a_few_sockets_are_not_in_the_way(lab, kind):
+    few = "held, kept = fill(100)\ntime.sleep(0.5)\nprint('REACHED')"
+
+    assert lab.run(SOCKETS + few, kind=kind).text == "REACHED\n"
+
+
 # disk ---------------------------------------------------------------------------------------------
 
 FILL = """import time
