@@ -283,22 +283,40 @@ def validate(
     /,
     *,
     seed: Annotated[int | None, Parameter(help="Of the fresh inputs.")] = None,
+    mutants: Annotated[
+        int | None,
+        Parameter(
+            help="Try so many mutants of the variants, always the same; 0: no mutant at all "
+            "[default: all]."
+        ),
+    ] = None,
     common: Common = COMMON,
 ) -> int:
     """Let an assignment prove itself: what each right and wrong program earns, and is told."""
     settings = common.settings(course__assignment=assignment, run__seed=seed)
-    from grader import pipeline
+    if mutants is not None and mutants < 0:
+        raise UsageError(f"--mutants {mutants}: it is a number of mutants, so 0 or more")
+    from grader import validation
     from grader.report import terminal
 
-    rows = pipeline.validate(settings)
-    breaches = [row for row in rows if row.breach]
+    progress = _Bar(common.quiet, "proving")
+    try:
+        proof = validation.validate(settings, progress, mutants)
+    finally:
+        progress.close()
     if common.as_json:
         import dataclasses
 
-        _print_json([dataclasses.asdict(row) for row in rows])
+        _print_json(
+            {
+                "breaches": proof.breaches,
+                "programs": [dataclasses.asdict(row) for row in proof.rows],
+                "mutants": [dataclasses.asdict(one) for one in proof.tried],
+            }
+        )
     else:
-        terminal.proof_table(rows, len(breaches), _console())
-    return int(bool(breaches))
+        terminal.proof_table(proof.rows, proof.tried, proof.breaches, _console())
+    return int(bool(proof.breaches))
 
 
 @app.command
@@ -354,8 +372,8 @@ def _print_json(data: Any) -> None:
 class _Bar:
     """A progress bar with the time left on a terminal, a line for every 10 % elsewhere."""
 
-    def __init__(self, quiet: bool) -> None:
-        self.quiet, self.tenths = quiet, 0
+    def __init__(self, quiet: bool, doing: str = "grading") -> None:
+        self.quiet, self.tenths, self.doing = quiet, 0, doing
         self.bar: Any = None
 
     def __call__(self, done: int, of: int) -> None:
@@ -365,7 +383,7 @@ class _Bar:
             self._draw(done, of)
         elif done * 10 // of > self.tenths:
             self.tenths = done * 10 // of
-            _stderr(f"  grading {done}/{of}")
+            _stderr(f"  {self.doing} {done}/{of}")
 
     def _draw(self, done: int, of: int) -> None:
         from rich.console import Console
@@ -380,7 +398,7 @@ class _Bar:
 
         if self.bar is None:
             self.bar = Progress(
-                TextColumn("  grading"),
+                TextColumn(f"  {self.doing}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
@@ -391,7 +409,7 @@ class _Bar:
             )
             self.bar.start()
             self.task = self.bar.add_task("", total=of)
-        self.bar.update(self.task, completed=done)
+        self.bar.update(self.task, completed=done, total=of)
 
     def close(self) -> None:
         if self.bar is not None:

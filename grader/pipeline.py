@@ -25,7 +25,6 @@ from grader.grade.gradebook import grades
 from grader.ingest import assignments, submissions, texts
 from grader.ingest.submissions import Intake
 from grader.judge.expectations import expectations
-from grader.judge.proof import Row, proof
 from grader.judge.questions import doubted, judge_question, judge_written, stand_ins, undecided
 from grader.model import (
     FileNote,
@@ -232,23 +231,6 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
                 _refuse_other_cases(record, asked[note.notebook])
                 records[note.student, note.notebook] = record
     return _gradebook(the_plan, notes, records, problems)
-
-
-def validate(settings: Settings) -> list[Row]:
-    """How every program of the assignment fares; see judge.proof.
-
-    Raises AssignmentError also where a call could not run in a kernel.
-    """
-    from grader.sandbox.probe import call_source
-
-    the_plan = plan(settings)
-    for question in the_plan.assignment.questions:
-        if isinstance(question, Question):
-            for trial in question.trials:
-                call_source(trial.call)
-            if question.stand_in is not None:
-                call_source(question.stand_in)
-    return list(proof(the_plan.assignment, the_plan.seed))
 
 
 def check(

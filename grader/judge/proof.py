@@ -13,7 +13,9 @@ from grader.authoring import Assignment, Implementation, Question
 from grader.judge.diagnose import explains, explanations, unseen
 from grader.judge.expectations import expectations
 from grader.judge.questions import judge_question
-from grader.model import Asked, Found, Observation, Observed, Outcome, Place
+from grader.model import Asked, Found, Judgement, Observation, Observed, Outcome, Place
+
+RIGHT = ("reference", "also right", "program", "unseen", "variant")  # kinds that earn everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Row:
     notebook: str
     question: str
     program: str
-    kind: str  # reference, also right, handout, program, misconception, unseen
+    kind: str  # one of RIGHT, or handout, misconception, wrong
     outcome: Outcome
     earned: float
     possible: float
@@ -64,7 +66,11 @@ def _row(
 ) -> Row:
     """How `program` fares; `name` is a misconception's."""
     judgement = judge_question(question, handed_in(question, program, seed), seed)
-    name = name or getattr(program, "__name__", "")
+    return row(notebook, judgement, name or getattr(program, "__name__", ""), kind)
+
+
+def row(notebook: str, judgement: Judgement, name: str, kind: str) -> Row:
+    """How the program `name` of this kind fares, judged so."""
     named = (judgement.finding and judgement.finding.misconception) or ""
     earned = judgement.earned or 0.0
     breach = ""
@@ -74,13 +80,13 @@ def _row(
         breach = "it is wrong, but loses nothing"
     elif kind == "misconception" and name not in named.split(" or "):
         breach = "it is not recognised as itself"
-    elif kind not in ("handout", "misconception") and judgement.outcome is not Outcome.PASSED:
+    elif kind in RIGHT and judgement.outcome is not Outcome.PASSED:
         breach = "it is right, but loses points"
-    elif kind not in ("handout", "misconception") and named:
+    elif kind in RIGHT and named:
         breach = "it is right, but is taken for a misconception"
     return Row(
         notebook,
-        question.key,
+        judgement.question,
         name,
         kind,
         judgement.outcome,

@@ -7,7 +7,8 @@ sequence.  What the stream's encoding cannot print is replaced, the marks by ASC
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from rich.cells import cell_len, set_cell_size
@@ -90,6 +91,23 @@ class ProofRow(Protocol):
     def breach(self) -> str: ...
 
 
+class TriedMutant(Protocol):
+    """What the table of scores shows of one mutant; validation.Tried is one."""
+
+    @property
+    def notebook(self) -> str: ...
+    @property
+    def question(self) -> str: ...
+    @property
+    def program(self) -> str: ...
+    @property
+    def where(self) -> str: ...
+    @property
+    def change(self) -> str: ...
+    @property
+    def fate(self) -> str: ...
+
+
 def run_table(gradebook: Gradebook, console: Console) -> None:
     """Prints the class: a row a student, the commonest misconceptions, who needs a person.
 
@@ -163,8 +181,11 @@ def check_view(notebook: NotebookGrade, console: Console) -> None:
         say.line("* free text not marked yet", style="dim")
 
 
-def proof_table(rows: Iterable[ProofRow], breaches: int, console: Console) -> None:
-    """Prints how each program of an assignment fares, a block a question, and the breaches."""
+def proof_table(
+    rows: Sequence[ProofRow], tried: Sequence[TriedMutant], breaches: int, console: Console
+) -> None:
+    """Prints how each program of an assignment fares, a block a question, which mutants lose
+    points, and the breaches."""
     say = _Voice(console, console.width)
     blocks: dict[str, list[list[str]]] = {}
     claimed: dict[str, tuple[tuple[str, float], ...]] = {}
@@ -184,9 +205,56 @@ def proof_table(rows: Iterable[ProofRow], breaches: int, console: Console) -> No
             say.line(f"claim {number}: {claim} ({worth_said})", indent=2, style="dim")
         say.columns(block, numbers=range(2, 3), indent=2)
         console.print()
-    programs = sum(len(block) - 1 for block in blocks.values())
+    if tried:
+        _scores(rows, tried, say)
+        console.print()
+    programs = counted(sum(len(block) - 1 for block in blocks.values()), "program")
+    mutants = f", {counted(len(tried), 'mutant')}" if tried else ""
     verdict = "no breach" if not breaches else counted(breaches, "breach").replace("hs", "hes")
-    say.line(f"{counted(programs, 'program')}, {verdict}", style="bold" if breaches else "")
+    say.line(f"{programs}{mutants}, {verdict}", style="bold" if breaches else "")
+
+
+def _scores(rows: Sequence[ProofRow], tried: Sequence[TriedMutant], say: _Voice) -> None:
+    """How many wrong programs lose points: those of the bank, and those made by machine."""
+    say.line("mutation score", style="bold")
+    table = [["question", "bank", "machine-made", "score", "equivalent"]]
+    by_question: dict[str, list[TriedMutant]] = {}
+    for mutant in tried:
+        by_question.setdefault(f"{mutant.notebook}.{mutant.question}", []).append(mutant)
+    for question, several in by_question.items():
+        known = [
+            row
+            for row in rows
+            if row.kind == "misconception" and f"{row.notebook}.{row.question}" == question
+        ]
+        table.append([question, *_score(known, several)])
+    everyone = [row for row in rows if row.kind == "misconception"]
+    table.append(["all", *_score(everyone, tried)])
+    say.columns(table, numbers=range(1, 5), indent=2)
+    for question, several in by_question.items():
+        equal = [mutant for mutant in several if mutant.fate == "equivalent"]
+        own = [f"{m.where} {m.change}" for m in equal if m.program == "reference"]
+        others = Counter(m.program for m in equal if m.program != "reference")
+        brief = own + [f"{count} of {program}" for program, count in others.items()]
+        if brief:
+            say.line(f"{question}: equivalent are {'; '.join(brief)}", indent=2, style="dim")
+    for mutant in tried:
+        if mutant.fate not in ("killed", "equivalent"):
+            place = f"{mutant.notebook}.{mutant.question} {mutant.program} {mutant.where}"
+            say.line(f"BREACH: {mutant.fate}: {place}: {mutant.change}", indent=2)
+
+
+def _score(known: Sequence[ProofRow], tried: Sequence[TriedMutant]) -> list[str]:
+    caught = sum(row.earned < row.possible for row in known)
+    fates = Counter(mutant.fate for mutant in tried)
+    wrong = len(tried) - fates["equivalent"]
+    score = f"{100 * fates['killed'] / wrong:.1f} %" if wrong else "-"
+    return [
+        f"{caught} / {len(known)}",
+        f"{fates['killed']} / {wrong}",
+        score,
+        str(fates["equivalent"]),
+    ]
 
 
 def doctor_table(found: Iterable[tuple[str, str, str, str]], console: Console) -> None:
