@@ -372,3 +372,22 @@ def test_no_more_of_a_value_is_written_out_than_is_shown(value, monkeypatch):
 
     assert len(shown(value)) == 120
     assert Counted.made < 20
+
+
+def test_what_is_off_by_just_the_tolerance_agrees():
+    assert difference(3.0, 2.0, Tolerance(rtol=0.5, atol=0.0)) is None
+    assert difference(np.nextafter(3.0, 4.0), 2.0, Tolerance(rtol=0.5, atol=0.0)) is not None
+
+
+@pytest.mark.parametrize("got", [["a"], ["a", "b", "c"], ["a", "c"], "ab", ("a", "B")], ids=repr)
+def test_a_list_of_texts_agrees_with_just_the_same_texts(got):
+    assert difference(got, ["a", "b"], Tolerance()) is not None
+    assert difference(("a", "b"), ["a", "b"], Tolerance()) is None
+
+
+@pytest.mark.parametrize("length, kept", [(118, True), (119, False)])
+def test_a_value_is_cut_where_it_would_be_longer_than_a_line(length, kept):
+    text = "x" * length  # and two quotes
+
+    assert (shown(text) == repr(text)) is kept
+    assert len(shown(text)) == 120
