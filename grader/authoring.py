@@ -298,6 +298,8 @@ class Assignment:
     data       files and folders that notebooks find as they had them on Colab; copies of them
                enter the kernel, so they hold nothing that a student may not read
     deadline   ISO 8601 with its offset; inclusive
+    handout    the folder of <notebook>.ipynb, or .py as percent scripts, as they were handed out:
+               students' code is compared without them
     solution   the folder of <notebook>.ipynb in which all is right
     variants   the folder of <question>/<style>.py that are as right; see ingest.variants
     wrong      the folder of <question>/<style>.py that are not, and say what they earn
@@ -310,6 +312,7 @@ class Assignment:
     file_name: str
     data: Sequence[Path] = ()
     deadline: str = ""
+    handout: Path | None = None
     solution: Path | None = None
     variants: Path | None = None
     wrong: Path | None = None

@@ -37,10 +37,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotebookCell:
-    """One cell as it was handed in; `kind` is code, markdown or raw."""
+    """One cell as it was handed in; `kind` is code, markdown or raw.
+
+    `output` is the beginning of the text that was saved below it.  `executed` says that the file
+    shows it to have been run: it has a number, or an output.
+    """
 
     kind: str
     source: str
+    output: str = ""
+    executed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +303,41 @@ class FileNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """Two students whose own code in a notebook is much the same, the handout subtracted.
+
+    alike      the share of the smaller one's code that stands in the other too, from 0 to 1
+    shared     of how many runs of tokens that is
+    identical  the two files are the same to the byte
+    """
+
+    notebook: str
+    students: tuple[str, str]
+    alike: float
+    shared: int
+    identical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Students whose code gives the same wrong results, which no misconception explains.
+
+    `shown_by` is the counterexample of the first of them.
+    """
+
+    notebook: str
+    question: str
+    claim: str
+    students: tuple[str, ...]
+    shown_by: Counterexample
+
+
+@dataclass(frozen=True, slots=True)
 class Gradebook:
-    """Every student, every file, and what the marks depend on."""
+    """Every student, every file, what the marks depend on, and what students have in common.
+
+    `tolerances` are (rtol, atol) by question.
+    """
 
     assignment: str  # its key
     title: str
@@ -309,6 +348,9 @@ class Gradebook:
     grades: tuple[Grade, ...]
     files: tuple[FileNote, ...]
     notices: tuple[str, ...] = ()  # what whoever reads the results has to know of the sandbox
+    tolerances: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    likenesses: tuple[Likeness, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ import platform
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from grader import __version__
 from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
 from grader.errors import PipeError, SandboxError, StoreError, SubmissionError, UsageError
+from grader.grade import likeness, suspicions
+from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
 from grader.ingest import assignments, submissions, texts
 from grader.ingest.submissions import Intake
@@ -31,6 +34,7 @@ from grader.model import (
     Gradebook,
     Judgement,
     Limits,
+    NotebookCell,
     NotebookGrade,
     Observed,
     Outcome,
@@ -57,6 +61,7 @@ class Plan:
     kernel: str = ""  # of the runs that are to be, or that were
     rung: str = ""
     notices: tuple[str, ...] = ()
+    expected_cells: Mapping[str, tuple[NotebookCell, ...]] = field(default_factory=dict)
 
     def key(self, submission: Submission) -> str:
         """Tells whether a stored record is of just this notebook, asked in just this way."""
@@ -115,6 +120,7 @@ def plan(settings: Settings, seed: int | None = None) -> Plan:
         digest,
         int(digest[:8], 16) if number is None else number,
         settings.as_limits(),
+        expected_cells=assignments.expected_cells(assignment),
     )
 
 
@@ -443,6 +449,14 @@ def _gradebook(
         key: _ungraded(the_plan, key, Outcome.MISSING, "It was not handed in.")
         for key in the_plan.assignment.notebooks
     }
+    handed_in = [records[who].submission for who in graded if who in records]
+    alike = likeness.likenesses(handed_in, the_plan.expected_cells)
+    graded = {who: likeness.told(grade, who[0], alike) for who, grade in graded.items()}
+    tolerances = {
+        question.key: (question.tolerance.rtol, question.tolerance.atol)
+        for question in the_plan.assignment.questions
+        if isinstance(question, Question)
+    }
     return Gradebook(
         the_plan.assignment.key,
         the_plan.assignment.title,
@@ -453,6 +467,9 @@ def _gradebook(
         grades(graded, tuple(the_plan.assignment.notebooks), absent),
         tuple(notes),
         the_plan.notices,
+        tolerances,
+        alike,
+        clusters(graded, tolerances),
     )
 
 
@@ -476,10 +493,12 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         why = code[0].finding.advice if code[0].finding else "none of its questions could be asked"
         path, notebook = record.submission.path, record.submission.notebook
         return _ungraded(the_plan, notebook, Outcome.ERROR, why, path)
+    asked = {question.key: question for question in questions if isinstance(question, Question)}
+    published = {key: _published(question, the_plan.seed) for key, question in asked.items()}
     return NotebookGrade(
         record.submission.notebook,
         Outcome.PASSED,
-        tuple(judgements),
+        suspicions.suspected(judgements, asked, published, record.submission.cells),
         record,
         path=record.submission.path,
     )
@@ -490,6 +509,15 @@ def _judged(question: Question, observed: Observed, seed: int) -> Judgement:
         return judge_question(question, observed, seed)
     except Exception as error:  # a value that the judge did not expect costs nobody points
         return undecided(question, Outcome.ERROR, _bug(error, None))
+
+
+@cache
+def _published(question: Question, seed: int) -> tuple[Any, ...]:
+    """The right results of the cases whose results the handout prints."""
+    right = expectations(question, seed).of(question.reference)
+    names = {question.trial(check).name for check in question.checks if check.published}
+    values = [result for name in sorted(names) for result in right[name] if result.error is None]
+    return tuple(question.form(result.value) for result in values)
 
 
 def _ungraded(
@@ -533,6 +561,7 @@ def manifest(gradebook: Gradebook) -> dict[str, Any]:
         "kernel": gradebook.kernel,
         "rung": gradebook.rung,
         **({"notices": list(gradebook.notices)} if gradebook.notices else {}),
+        "tolerances": {key: list(value) for key, value in sorted(gradebook.tolerances.items())},
         "counts": {
             "students": len(gradebook.grades),
             "notebooks": sum(1 for note in gradebook.files if note.notebook),

@@ -25,7 +25,7 @@ from grader import wire
 from grader.errors import StoreError
 from grader.model import FileNote, Observation, Outcome, Record
 
-FORMAT = 2  # of the stored records; another one is graded anew
+FORMAT = 3  # of the stored records; another one is graded anew
 WRITTEN_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 _ATOMS = frozenset([str, Outcome, int, bool, float, type(None)])  # which JSON has
 

@@ -12,12 +12,14 @@ import importlib
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 from grader.authoring import Assignment
-from grader.errors import AssignmentError
+from grader.errors import AssignmentError, SubmissionError
+from grader.ingest import notebooks, percent
+from grader.model import NotebookCell
 
 _HOME = "reference"
 
@@ -85,6 +87,34 @@ def digest(assignment: Assignment) -> str:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         whole.update(f"{name}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def expected_cells(assignment: Assignment) -> Mapping[str, tuple[NotebookCell, ...]]:
+    """For each notebook the cells that tell nothing of who wrote them: those of the handout and of
+    the solution, as far as the assignment keeps them.
+
+    Raises AssignmentError if a folder of them lacks a notebook, or one cannot be read.
+    """
+    folders = [folder for folder in (assignment.handout, assignment.solution) if folder is not None]
+    return {
+        key: tuple(cell for folder in folders for cell in _cells(assignment, folder, key))
+        for key in assignment.notebooks
+    }
+
+
+def _cells(assignment: Assignment, folder: Path, key: str) -> tuple[NotebookCell, ...]:
+    """Those of <key>.ipynb in the folder, or of the percent script <key>.py."""
+    usual, script = folder / f"{key}.ipynb", folder / f"{key}.py"
+    try:
+        if usual.is_file():
+            return notebooks.read(usual.read_bytes())[0]
+        return tuple(percent.split(script.read_text(encoding="utf-8"))[1])
+    except FileNotFoundError:
+        raise AssignmentError(
+            f"{assignment.key}: {folder} should hold {usual.name} or {script.name}"
+        ) from None
+    except (SubmissionError, OSError, UnicodeDecodeError) as error:
+        raise AssignmentError(f"{assignment.key}: {key} in {folder}: {error}") from None
 
 
 def _files(top: Path, name: str) -> Iterator[tuple[str, Path]]:

@@ -17,6 +17,7 @@ from grader.errors import SubmissionError
 from grader.model import NotebookCell
 
 LIMIT_BYTES = 100 * 10**6
+LIMIT_OUTPUT = 20_000  # characters of a cell's saved output that are kept
 
 _NEWEST_FORMAT = 4
 _SHOWN_NOTES = 10
@@ -59,7 +60,8 @@ def read(data: bytes) -> tuple[tuple[NotebookCell, ...], tuple[str, ...]]:
     """The cells of a notebook, and notes for people on what was odd about the file.
 
     Cells keep their number: what is no cell becomes an empty raw one.  Lines end in \\n, and every
-    source can be written as UTF-8.  Formats 1 to 3 are read as format 4 would be.
+    source can be written as UTF-8.  Formats 1 to 3 are read as format 4 would be.  Of
+    what was saved below a cell, text is kept, up to LIMIT_OUTPUT characters.
 
     Raises SubmissionError, with one line that says why, if the file is not a notebook.
     """
@@ -291,7 +293,31 @@ def _cell(number: int, cell: Any, old: bool, notes: _Notes) -> NotebookCell:
         level = cell.get("level")
         marks = "#" * (level if isinstance(level, int) and 1 <= level <= 6 else 1)
         return NotebookCell("markdown", f"{marks} {' '.join(text.splitlines())}")
-    return NotebookCell(kind, text)
+    if kind != "code":
+        return NotebookCell(kind, text)
+    outputs = cell.get("outputs")
+    outputs = outputs if isinstance(outputs, list) else []
+    number_given = cell.get("prompt_number" if old else "execution_count")
+    executed = bool(outputs) or (isinstance(number_given, int) and number_given > 0)
+    return NotebookCell(kind, text, _output(outputs), executed)
+
+
+def _output(outputs: list[Any]) -> str:
+    """The text that was saved below a cell: what it printed, and its last value in words."""
+    said, room = [], LIMIT_OUTPUT
+    for output in outputs:
+        if not isinstance(output, dict) or room <= 0:
+            continue
+        data = output.get("data")
+        text = output.get("text")
+        if text is None and isinstance(data, dict):
+            text = data.get("text/plain")
+        if isinstance(text, list):
+            text = "".join(part for part in text if isinstance(part, str))
+        if isinstance(text, str):
+            said.append(_clean(text)[:room])
+            room -= len(said[-1])
+    return "\n".join(said)
 
 
 def _source(number: int, source: Any, notes: _Notes) -> str:
@@ -307,16 +333,20 @@ def _source(number: int, source: Any, notes: _Notes) -> str:
     if not isinstance(source, str):
         notes.add(f"its source is {_kind_of(source)}, not text, and was read as empty", number)
         return ""
-    if _SURROGATE.search(source):
-        # through UTF-16, for which two halves that stood in two strings of a list are one
-        whole = source.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        if whole.count("\ufffd") > source.count("\ufffd"):
-            notes.add("half a character (a lone surrogate) was replaced by \ufffd", number)
-        source = whole
+    clean = _clean(source)
+    if clean.count("\ufffd") > source.count("\ufffd"):
+        notes.add("half a character (a lone surrogate) was replaced by \ufffd", number)
     if "\0" in source:
         notes.add("NUL characters were removed", number)
-        source = source.replace("\0", "")
-    return _LINE_END.sub("\n", source)
+    return clean
+
+
+def _clean(text: str) -> str:
+    """A text that Python and UTF-8 can hold, with lines that end in \\n."""
+    if _SURROGATE.search(text):
+        # through UTF-16, for which two halves that stood in two strings of a list are one
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return _LINE_END.sub("\n", text.replace("\0", ""))
 
 
 def _kind_of(value: Any) -> str:

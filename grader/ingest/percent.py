@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from grader.model import NotebookCell
@@ -33,14 +34,17 @@ def _cells(parts: Sequence[str]) -> Iterator[NotebookCell]:
             yield NotebookCell("code", _IPYTHON.sub(r"\g<indent>", source))
 
 
-def notebook(cells: Sequence[NotebookCell]) -> str:
-    """The text of the .ipynb with these code and markdown cells, named c1, c2, ..., none of them
-    executed."""
+def notebook(cells: Sequence[NotebookCell], *, executed: bool = True) -> str:
+    """The text of the .ipynb with these code and markdown cells, named c1, c2, ...
+
+    executed  number the code cells as if they had been run from top to bottom; nothing was printed
+    """
     written = []
+    runs = count(1)
     for number, cell in enumerate(cells, start=1):
         made: dict[str, Any] = {"cell_type": cell.kind, "id": f"c{number}", "metadata": {}}
         if cell.kind == "code":
-            made |= {"execution_count": None, "outputs": []}
+            made |= {"execution_count": next(runs) if executed else None, "outputs": []}
         written.append(made | {"source": cell.source.splitlines(keepends=True)})
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}

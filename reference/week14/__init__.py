@@ -40,6 +40,7 @@ ASSIGNMENT = Assignment(
     data=(HANDED_OUT / "data.py", HANDED_OUT / "wikitext-2"),
     deadline="2024-12-10T23:59:59+08:00",
     solution=Path(__file__).parent / "notebooks",
+    handout=HANDED_OUT / "handout",
     variants=HANDED_OUT / "variants",
     wrong=HANDED_OUT / "wrong",
 )

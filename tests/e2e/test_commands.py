@@ -1,5 +1,6 @@
 """What each command says and with which code it ends, on the program as a user starts it."""
 
+import csv
 import json
 import os
 import pty
@@ -371,6 +372,60 @@ def test_points_that_a_ta_changes_count_without_running_code_again(command, tmp_
     assert ended.returncode == 0, ended.stderr
     rows = (tmp_path / "r" / "questions.csv").read_text("utf-8")
     assert "R13940003,colab1,self_attention,partial,4,10" in rows
+
+
+def with_outputs(source, folder, name, outputs=None, disguise=lambda text: text):
+    """A sample handed in by somebody, with these texts saved below its cells (from a word of the
+    cell), and its code disguised."""
+    book = nbformat.read(source, 4)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.source = disguise(cell.source)
+            for word, text in (outputs or {}).items():
+                if word in cell.source:
+                    cell.outputs = [nbformat.v4.new_output("stream", text=text)]
+    nbformat.write(book, folder / name)
+
+
+@pytest.mark.kernel
+def test_what_is_suspicious_is_flagged_and_costs_nothing(command, folder, tmp_path):
+    printed = """
+        [[ 0.94744244 1.64201168 1.61949281] [-0.24348429 -0.08470004 -0.06641533]
+         [-0.91310441 4.02764044 3.96863308] [-0.44522983 2.18690791 2.15858316]]
+    """
+    name = "R1394100{}_week14_colab1_homework.ipynb".format
+    with_outputs(WRONG_AXIS, folder, name(1), {"print(X_prime)": printed * 2})
+    with_outputs(
+        EXCELLENT, folder, name(2), disguise=lambda text: "# mine\n" + text.replace("query", "qq")
+    )
+    shutil.copy(EXCELLENT, folder / name(3))
+    shutil.copy(WRONG_AXIS, folder / name(4))
+    shutil.copy(WRONG_AXIS, folder / name(5))
+    shutil.copy(EXCELLENT, folder / name(6))
+    hand_in(folder, "def softmax(x):\n    return x", name=name(7))
+
+    ended = command("run", folder, "-o", tmp_path / "r")
+
+    assert ended.returncode == 0, ended.stderr
+    with (tmp_path / "r" / "questions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    flags = {
+        (row["student_id"][-1], row["question"]): set(row["flags"].split(";"))
+        for row in rows
+        if row["notebook"] == "colab1"
+    }
+    told = {"saved_output_differs", "similar_code", "identical_file", "not_executed"}
+    assert flags["1", "self_attention"] & told == {"saved_output_differs", "similar_code"}
+    assert flags["1", "softmax"] & told == {"similar_code"}
+    assert flags["2", "qkv"] & told == {"similar_code"}
+    assert (
+        flags["3", "qkv"] & told == flags["6", "qkv"] & told == {"similar_code", "identical_file"}
+    )
+    assert flags["4", "softmax"] & told == {"similar_code", "identical_file"}
+    assert flags["7", "softmax"] & told == {"not_executed"}
+    earned = {(row["student_id"][-1], row["question"]): row["earned"] for row in rows}
+    assert earned["2", "qkv"] == earned["3", "qkv"] == "6"
+    assert earned["1", "self_attention"] == earned["4", "self_attention"]
 
 
 def test_help_names_every_command(command):

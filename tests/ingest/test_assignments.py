@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from grader.authoring import Assignment
+from grader.authoring import Assignment, Notebook
 from grader.errors import AssignmentError
-from grader.ingest.assignments import available, digest, load
+from grader.ingest import percent
+from grader.ingest.assignments import available, digest, expected_cells, load
+from grader.model import NotebookCell
 
 TABLE = """\
 from pathlib import Path
-from grader.authoring import Assignment
+from grader.authoring import Assignment, Notebook
 
 ASSIGNMENT = Assignment(
     key="week1", title="One", points={}, notebooks={}, file_name="{student}_{notebook}.ipynb",
@@ -224,3 +226,39 @@ def test_missing_data_is_refused(home):
 
     with pytest.raises(AssignmentError, match=r"week1: its data should hold .*data, which is not"):
         fingerprint()
+
+
+# what tells nothing of who wrote it -------------------------------------------------------------
+
+
+def keeping(**folders):
+    return Assignment("w", "W", {"lab": 0}, {"lab": Notebook("Lab", [])}, "{student}", **folders)
+
+
+def test_the_handout_and_the_solution_are_expected_in_every_notebook(tmp_path):
+    out, solved = tmp_path / "handout", tmp_path / "solution"
+    out.mkdir()
+    solved.mkdir()
+    (out / "lab.py").write_text("# %%\nx = 1\n", "utf-8")
+    (solved / "lab.ipynb").write_text(percent.notebook([NotebookCell("code", "x = 2")]), "utf-8")
+
+    cells = expected_cells(keeping(handout=out, solution=solved))
+
+    assert [cell.source for cell in cells["lab"]] == ["x = 1", "x = 2"]
+    assert expected_cells(keeping()) == {"lab": ()}
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("other.py", b"", "should hold lab.ipynb or lab.py"),
+        ("lab.ipynb", b"", "the file is empty"),
+        ("lab.py", b"\xff", "utf-8"),
+    ],
+    ids=["absent", "no notebook", "no text"],
+)
+def test_a_handout_that_cannot_be_read_is_said(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(AssignmentError, match=said):
+        expected_cells(keeping(handout=tmp_path))

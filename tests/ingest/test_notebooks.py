@@ -42,6 +42,44 @@ def test_a_sound_notebook_is_read_without_a_note():
 
 
 @pytest.mark.parametrize(
+    "fields, output, executed",
+    [
+        ({}, "", False),
+        ({"outputs": None}, "", False),
+        ({"outputs": [], "execution_count": 7}, "", True),
+        ({"execution_count": None, "outputs": [{"output_type": "display_data"}]}, "", True),
+        ({"execution_count": 0}, "", False),
+        ({"execution_count": "7"}, "", False),
+        ({"outputs": [{"output_type": "stream", "text": ["1\r\n", 3, "2\0"]}]}, "1\n2", True),
+        (
+            {"outputs": [{"data": {"text/plain": "3"}}, "odd", {"text": 5}, {"text": "\ud800"}]},
+            "3\n\ufffd",
+            True,
+        ),
+        ({"outputs": [{"data": ["odd"]}, {"data": {"image/png": "AA"}}]}, "", True),
+        ({"outputs": [{"text": "x" * 30_000}, {"text": "y"}]}, "x" * 20_000, True),
+    ],
+    ids=[
+        "nothing",
+        "null",
+        "a number",
+        "an output",
+        "number 0",
+        "a text",
+        "printed",
+        "last value",
+        "a picture",
+        "very long",
+    ],
+)
+def test_what_was_saved_below_a_cell_is_kept_as_text(fields, output, executed):
+    (cell,), notes = read(notebook(code("x = 1", **fields)))
+
+    assert (cell.output, cell.executed) == (output, executed)
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
     "data, note",
     [
         (codecs.BOM_UTF8 + notebook(ONE), None),

@@ -80,15 +80,22 @@ def test_a_form_forgets_names_and_nothing_else(one, other, same):
 @pytest.mark.parametrize("variant", RIGHT + WRONG, ids=lambda v: v.name)
 def test_a_variant_takes_the_place_of_the_cells_that_answer_its_question(variant):
     solution = WEEK14.solution / f"{variant.notebook}.ipynb"
-    solved, _ = notebooks.read(solution.read_bytes())
+    solved = written(notebooks.read(solution.read_bytes())[0])
+    own = written(variant.cells)
 
-    cells, notes = notebooks.read(variants.handed_in(WEEK14, variant))
+    read, notes = notebooks.read(variants.handed_in(WEEK14, variant))
 
     assert notes == ()
-    at = cells.index(variant.cells[0])
-    assert cells[at : at + len(variant.cells)] == variant.cells
+    assert all(cell.executed for cell in read if cell.kind == "code")
+    cells = written(read)
+    at = cells.index(own[0])
+    assert cells[at : at + len(own)] == own
     assert cells[:at] == solved[:at]
-    assert cells[at + len(variant.cells) :] == solved[at + 1 :]
+    assert cells[at + len(own) :] == solved[at + 1 :]
+
+
+def written(cells):
+    return [(cell.kind, cell.source) for cell in cells]
 
 
 # of a small assignment -----------------------------------------------------------------
