@@ -237,6 +237,28 @@ def judge(
 
 
 @app.command
+def compare(
+    old: Annotated[Path, Parameter(help="The results folder of the earlier run.")],
+    new: Annotated[Path, Parameter(help="That of the later one.")],
+    /,
+    *,
+    common: Common = COMMON,
+) -> int:
+    """List whose points changed from one results folder to another, and why; nothing is run."""
+    from grader import pipeline
+    from grader.report import terminal
+
+    found = pipeline.compare(old, new)
+    if common.as_json:
+        import dataclasses
+
+        _print_json({"same": found.same, **dataclasses.asdict(found)})
+    else:
+        terminal.comparison_view(found, _console(), quiet=common.quiet)
+    return int(not found.same)
+
+
+@app.command
 def report(
     student: Annotated[str | None, Parameter(help="A student's id.")] = None,
     /,

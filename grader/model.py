@@ -353,6 +353,87 @@ class Gradebook:
     clusters: tuple[Cluster, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Something that marks depend on, and that the two runs do not share."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a run says of a question or of a claim; `earned` is None while it is undecided.
+
+    `misconception` may be several, and is empty where none was recognised.
+    """
+
+    outcome: str
+    earned: float | None
+    possible: float
+    misconception: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimChange:
+    """One claim before and after; None where that run did not make it."""
+
+    claim: str
+    before: Decision | None
+    after: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionChange:
+    """One question of one student before and after, and the claims that changed with it."""
+
+    notebook: str
+    question: str
+    before: Decision | None
+    after: Decision | None
+    claims: tuple[ClaimChange, ...]
+
+    @property
+    def costs(self) -> bool:
+        """Whether its points, or those that it can earn, are others; if not, only words are."""
+        was, now = self.before, self.after
+        if was is None or now is None:
+            return True
+        return (was.earned, was.possible) != (now.earned, now.possible)
+
+
+@dataclass(frozen=True, slots=True)
+class StudentChange:
+    """A student some of whose questions changed, with the totals; None where there is none."""
+
+    student: str
+    name: str
+    before: float | None
+    after: float | None
+    questions: tuple[QuestionChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs: what they depend on, and the students with other points or told otherwise.
+
+    `joined` and `left` are students that are in the later or the earlier run only.
+    """
+
+    settings: tuple[Setting, ...]
+    changed: tuple[StudentChange, ...]
+    retold: tuple[StudentChange, ...]
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether every student has the same points."""
+        return not (self.changed or self.joined or self.left)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one notebook may use.  Exceeding any of them costs that cell or call, not the run.

@@ -22,7 +22,7 @@ from grader import __version__
 from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
 from grader.errors import PipeError, SandboxError, StoreError, SubmissionError, UsageError
-from grader.grade import likeness, suspicions
+from grader.grade import comparison, likeness, suspicions
 from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
 from grader.ingest import assignments, submissions, texts
@@ -30,6 +30,7 @@ from grader.ingest.submissions import Intake
 from grader.judge.expectations import expectations
 from grader.judge.questions import doubted, judge_question, judge_written, stand_ins, undecided
 from grader.model import (
+    Comparison,
     FileNote,
     Gradebook,
     Judgement,
@@ -237,6 +238,28 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
                 _refuse_other_cases(record, asked[note.notebook])
                 records[note.student, note.notebook] = record
     return _gradebook(the_plan, notes, records, problems)
+
+
+def compare(old: Path, new: Path) -> Comparison:
+    """Whose points changed between two runs, as their folders say; nothing is judged or run.
+
+    Raises StoreError if a folder holds no run.
+    """
+    return comparison.comparison(_tables(old), _tables(new))
+
+
+def _tables(folder: Path) -> comparison.Tables:
+    store = Store(folder)
+    manifest = store.manifest()
+    try:
+        return comparison.Tables(
+            manifest,
+            store.table("gradebook.csv", comparison.GRADEBOOK),
+            store.table("questions.csv", comparison.QUESTIONS),
+            store.table("verdicts.csv", comparison.VERDICTS),
+        )
+    except StoreError as error:
+        raise StoreError(f"{error}: write it anew with `grader judge {folder}`") from None
 
 
 def check(

@@ -7,6 +7,7 @@ while a run holds it.
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import hashlib
 import json
@@ -14,7 +15,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,25 @@ class Store:
             return tuple(FileNote(**note) for note in data)
         except (OSError, ValueError, TypeError) as error:
             raise StoreError(f"{self.folder} holds no whole run: {error}") from None
+
+    def table(self, name: str, columns: Sequence[str]) -> list[dict[str, str]]:
+        """The rows of a CSV file of the folder, by column.
+
+        Raises StoreError if it is not there, or lacks one of the columns in some row.
+        """
+        path = self.folder / name
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                rows = csv.DictReader(file)
+                if not set(columns) <= set(rows.fieldnames or ()):
+                    raise StoreError(f"{path} lacks columns: it needs {', '.join(columns)}")
+                read = list(rows)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from None
+        for number, row in enumerate(read, 2):
+            if any(row[column] is None for column in columns):
+                raise StoreError(f"{path} breaks off in row {number}")
+        return read
 
     def manifest(self) -> dict[str, Any]:
         """What run.json says.  Raises StoreError if it is not there or not ours."""

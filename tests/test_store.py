@@ -181,3 +181,21 @@ def test_what_became_of_the_files_is_kept_with_the_reasons(tmp_path):
 def test_a_record_is_plain_json_with_every_field_of_the_model():
     stored = json.loads(to_json(record()))["record"]
     assert stored.keys() == {field.name for field in dataclasses.fields(Record)}
+
+
+def test_a_table_is_read_by_column_and_a_broken_one_is_refused(tmp_path):
+    store = Store(tmp_path)
+    (tmp_path / "t.csv").write_text('﻿a,b,c\n1,"x\r\n,y",\n', "utf-8", newline="")
+    assert store.table("t.csv", ("a", "b")) == [{"a": "1", "b": "x\r\n,y", "c": ""}]
+
+    for content, said in [
+        (b"a,c\n1,2\n", "lacks columns: it needs a, b"),
+        (b"", "lacks columns"),
+        (b"a,b\n1,2\n3\n", "breaks off in row 3"),
+        (b"a,b\n\xff,2\n", "cannot be read"),
+    ]:
+        (tmp_path / "t.csv").write_bytes(content)
+        with pytest.raises(StoreError, match=said):
+            store.table("t.csv", ("a", "b"))
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.table("none.csv", ())

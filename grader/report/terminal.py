@@ -15,7 +15,18 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from grader.model import Grade, Gradebook, Judgement, NotebookGrade, Outcome, Verdict
+from grader.model import (
+    ClaimChange,
+    Comparison,
+    Decision,
+    Grade,
+    Gradebook,
+    Judgement,
+    NotebookGrade,
+    Outcome,
+    QuestionChange,
+    Verdict,
+)
 from grader.report import overview
 from grader.report.prose import length
 from grader.report.wording import (
@@ -264,6 +275,102 @@ def doctor_table(found: Iterable[tuple[str, str, str, str]], console: Console) -
         say.entry(f"{state:<4}  {thing}", seen, width=18, indent=2)
         if mend:
             say.entry("", f"→ {mend}", width=18, indent=2)
+
+
+def comparison_view(found: Comparison, console: Console, *, quiet: bool = False) -> None:
+    """Prints whose points changed from one run to another and why, then who is told otherwise.
+
+    quiet  only the closing line
+    """
+    say = _Voice(console)
+    if not quiet:
+        for setting in found.settings:
+            was, now = (clipped(text, 20) or "–" for text in (setting.before, setting.after))
+            say.entry(setting.name, f"{was} → {now}", width=28, indent=2)
+        for student in found.changed:
+            console.print()
+            who = f"{student.student} {student.name}".strip()
+            say.ends([(who, "bold")], f"{_earned(student.before)} → {_earned(student.after)}")
+            for change in student.questions:
+                _question_change(change, say)
+        if found.retold:
+            console.print()
+            say.line("Told otherwise, for the same points", style="bold")
+        told: dict[tuple[str, str], list[str]] = {}
+        for student in found.retold:
+            for change in student.questions:
+                key = (f"{change.notebook}.{change.question}", "; ".join(_told_otherwise(change)))
+                told.setdefault(key, []).append(student.student)
+        for (question, what), students in told.items():
+            say.entry(question, f"{what} ({clipped(', '.join(students), 200)})", width=28, indent=2)
+        for some, which in ((found.joined, "later"), (found.left, "earlier")):
+            if some:
+                console.print()
+                say.line(f"In the {which} run only: {', '.join(some)}")
+        if found.settings or found.changed or found.retold or found.joined or found.left:
+            console.print()
+    number = len(found.changed) + len(found.joined) + len(found.left)
+    if not number:
+        say.line("Every student has the same points.")
+    else:
+        has = "has" if number == 1 else "have"
+        say.line(f"{counted(number, 'student')} {has} other points.")
+
+
+def _question_change(change: QuestionChange, say: _Voice) -> None:
+    question = f"{change.notebook}.{change.question}"
+    say.line(f"{question}  {_from_to(change.before, change.after)}", indent=2)
+    was, now = (_recognised(decision) for decision in (change.before, change.after))
+    if was != now:
+        say.line(f"recognised: {was} → {now}", indent=4)
+    for claim in change.claims:
+        if _decided(claim.before) != _decided(claim.after):
+            say.line(f"{claim.claim}: {_from_to(claim.before, claim.after)}", indent=4)
+
+
+def _told_otherwise(change: QuestionChange) -> Iterable[str]:
+    """What is said otherwise of a question that has kept its points."""
+    was, now = (_recognised(decision) for decision in (change.before, change.after))
+    if was != now:
+        yield f"recognised: {was} → {now}"
+    if change.before and change.after and change.before.outcome != change.after.outcome:
+        yield f"{readable(change.before.outcome)} → {readable(change.after.outcome)}"
+    for claim in change.claims:
+        if _decided(claim.before) != _decided(claim.after):
+            yield f"{claim.claim}: {_from_to(claim.before, claim.after)}"
+    if any(_advised(claim) for claim in change.claims):
+        yield "other advice"
+
+
+def _advised(claim: ClaimChange) -> bool:
+    return bool(claim.before and claim.after and claim.before.advice != claim.after.advice)
+
+
+def _decided(decision: Decision | None) -> tuple[str, float | None, float] | None:
+    return None if decision is None else (decision.outcome, decision.earned, decision.possible)
+
+
+def _recognised(decision: Decision | None) -> str:
+    names = decision.misconception if decision else ""
+    return readable(names.replace(";", "; ")) or "nothing"
+
+
+def _from_to(was: Decision | None, now: Decision | None) -> str:
+    """ "failed → passed, 0 of 2 → 2 of 2", without what is the same."""
+    if was is None or now is None:
+        either = was or now
+        there = f"{readable(either.outcome)}, {_of(either)}" if either else ""
+        return f"new: {there}" if was is None else f"no longer there: {there}"
+    parts = []
+    if was.outcome != now.outcome:
+        parts.append(f"{readable(was.outcome)} → {readable(now.outcome)}")
+    if (was.earned, was.possible) != (now.earned, now.possible):
+        parts.append(f"{_of(was)} → {_of(now)}")
+    return ", ".join(parts)
+
+
+def _of(decision: Decision) -> str:
+    return f"{_earned(decision.earned)} of {points(decision.possible)}"
 
 
 class _Voice:

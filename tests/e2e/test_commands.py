@@ -58,6 +58,7 @@ def hand_in(folder, *cells, name="R13940001_week14_colab1_homework.ipynb"):
         (["runn", "submissions"], ["runn", "run"]),
         (["validate", "week41"], ["week41", "week14"]),
         (["judge", "no/such/folder"], ["no/such/folder", "grader run"]),
+        (["compare", "no/such/folder", "no/other"], ["no/such/folder", "grader run"]),
         (["report", "-o", "no/such/folder"], ["no/such/folder", "grader run"]),
         (["check", "no.ipynb"], ["no such file or folder: no.ipynb"]),
     ],
@@ -352,26 +353,82 @@ def test_doctor_says_what_fits_and_what_does_not(command):
     assert found["walls"]["state"] == {"A": "ok", "B": "warn", "C": "fail"}[letter]
 
 
-@pytest.mark.kernel
-def test_points_that_a_ta_changes_count_without_running_code_again(command, tmp_path):
-    package = tmp_path / "reference"
-    shutil.copytree(SUBMISSIONS.parent / "reference", package)
-    shutil.copytree(SUBMISSIONS.parent / "fixtures", tmp_path / "fixtures")
-    shutil.copytree(SUBMISSIONS.parent / "grader", tmp_path / "grader")
-    here = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path)}
-    command("run", WRONG_AXIS, "-o", tmp_path / "r", **here)
-    question = package / "week14" / "self_attention.py"
-    text = question.read_text("utf-8")
-    shares = "equal_scores, points={})"
-    assert shares.format(1.5) in text
-    text = text.replace(shares.format(1.5), shares.format(3.5))
-    question.write_text(text.replace("own_sizes, points=3)", "own_sizes, points=1)"), "utf-8")
-
-    ended = command("judge", tmp_path / "r", **here)
-
+@pytest.fixture(scope="module")
+def changeable(command, tmp_path_factory):
+    """A copy of the project with one notebook graded into r, which can then run no notebook."""
+    home = tmp_path_factory.mktemp("project")
+    for name in ("reference", "fixtures", "grader"):
+        shutil.copytree(SUBMISSIONS.parent / name, home / name)
+    ended = command("run", WRONG_AXIS, "-o", home / "r", cwd=home, PYTHONPATH=str(home))
     assert ended.returncode == 0, ended.stderr
-    rows = (tmp_path / "r" / "questions.csv").read_text("utf-8")
-    assert "R13940003,colab1,self_attention,partial,4,10" in rows
+    (home / "grader" / "sandbox" / "notebook.py").write_text("raise RuntimeError('it runs')\n")
+    ended = command("run", WRONG_AXIS, "-o", home / "x", cwd=home, PYTHONPATH=str(home))
+    assert (ended.returncode, "it runs" in ended.stderr) == (3, True)
+    return home
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    "text, instead, code, said",
+    [
+        ("own_sizes, points=3)", "own_sizes, points=1)", 1, ["of 3 → ", " of 1"]),
+        (
+            'target="self_attention",',
+            'target="self_attention",\n    tolerance=Tolerance(rtol=50.0),',
+            1,
+            [
+                "tolerance of self_attention   0.001 + 1e-12 → 50 + 1e-12",
+                "recognised: normalised along rows → nothing",
+                "it is right: failed → passed, 0 of 3 → 3 of 3",
+            ],
+        ),
+        ("sum over axis=0.", "add up the rows.", 0, ["other advice (R13940003)", "same points"]),
+        ('"normalised_along_rows"', '"rows_add_up"', 0, ["normalised along rows → rows add up"]),
+    ],
+    ids=["points", "tolerance", "advice", "misconception"],
+)
+def test_what_a_ta_changes_counts_without_running_code_and_compare_lists_it(
+    command, changeable, tmp_path, text, instead, code, said
+):
+    for name in ("reference", "fixtures", "grader", "r"):
+        shutil.copytree(changeable / name, tmp_path / name)
+    here = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path)}
+    shutil.copytree(tmp_path / "r", tmp_path / "before")
+    question = tmp_path / "reference" / "week14" / "self_attention.py"
+    source = question.read_text("utf-8").replace("import Check, Q", "import Check, Tolerance, Q")
+    assert text in source
+    source = source.replace(text, instead)
+    if code and "points" in text:  # the points of a notebook are fixed
+        source = source.replace("equal_scores, points=1.5)", "equal_scores, points=3.5)")
+    question.write_text(source, "utf-8")
+
+    judged = command("judge", "r", **here)
+    compared = command("compare", "before", "r", **here)
+
+    assert judged.returncode == 0, judged.stderr
+    assert compared.returncode == code, compared.stderr
+    assert "assignment digest" in compared.stdout
+    for words in said:
+        assert words in compared.stdout
+    as_json = json.loads(command("compare", "before", "r", "--json", **here).stdout)
+    assert as_json["same"] == (code == 0)
+    listed = as_json["changed"] if code else as_json["retold"]
+    assert [s["student"] for s in listed] == ["R13940003"]
+    assert [q["question"] for q in listed[0]["questions"]] == ["self_attention"]
+    same = command("compare", "r", "r", **here)
+    assert (same.returncode, same.stdout) == (0, "Every student has the same points.\n")
+
+
+@pytest.mark.kernel
+def test_compare_says_what_it_cannot_read(command, changeable, tmp_path):
+    shutil.copytree(changeable / "r", tmp_path / "r")
+    (tmp_path / "r" / "verdicts.csv").write_bytes(b"student_id\nR1\n")
+
+    ended = command("compare", changeable / "r", tmp_path / "r")
+
+    assert ended.returncode == 2
+    assert "verdicts.csv lacks columns" in ended.stderr
+    assert "grader judge" in ended.stderr
 
 
 def with_outputs(source, folder, name, outputs=None, disguise=lambda text: text):

@@ -1,13 +1,26 @@
 """Proves that the terminal says everything plainly, on every stream, whatever students write."""
 
 import io
+from functools import partial
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from grader.model import Counterexample, Finding, Found, Outcome, Place
-from grader.report.terminal import check_view, run_table, student_view
+from grader.model import (
+    ClaimChange,
+    Comparison,
+    Counterexample,
+    Decision,
+    Finding,
+    Found,
+    Outcome,
+    Place,
+    QuestionChange,
+    Setting,
+    StudentChange,
+)
+from grader.report.terminal import check_view, comparison_view, run_table, student_view
 
 
 def printed(view, value, encoding="utf-8", width=80, **given):
@@ -145,3 +158,67 @@ def test_a_notebook_that_could_not_be_graded_says_that_it_is_not_a_zero(book):
 
 def test_an_empty_class_prints_nothing_but_does_print(make):
     assert printed(run_table, make.gradebook()) == ""
+
+
+def decided(outcome="failed", earned=0.0, possible=2.0, **given):
+    return Decision(outcome, earned, possible, **given)
+
+
+def test_a_comparison_says_whose_points_changed_and_why():
+    axis, right = decided(misconception="axis;scaled"), decided("passed", 2.0)
+    claims = (
+        ClaimChange("it is right", axis, right),
+        ClaimChange("it was asked", decided("passed", 1.0, 1.0), None),
+        ClaimChange("it is asked now", None, decided("failed", 0.0, 1.0)),
+        ClaimChange("it is told otherwise", decided(advice="a"), decided(advice="b")),
+    )
+    more = QuestionChange("colab1", "softmax", axis, decided("partial", 2.0, 4.0), claims)
+    gone = QuestionChange("colab1", "qkv", decided(earned=None), None, ())
+    words = QuestionChange(
+        "colab2",
+        "heads",
+        decided(),
+        decided("raised", misconception="swapped"),
+        (ClaimChange("c", decided(), decided("raised", advice="b")),),
+    )
+    found = Comparison(
+        (Setting("seed", "1", "2"), Setting("tolerance of softmax", "", "0.1 + 0")),
+        (StudentChange("R1", "學生甲", 70.5, None, (more, gone)),),
+        (
+            StudentChange("R1", "學生甲", 70.5, None, (words,)),
+            StudentChange("R2", "", 1, 1, (words,)),
+        ),
+        ("R3",),
+        ("R4",),
+    )
+
+    assert printed(comparison_view, found) == (
+        "  seed                          1 → 2\n"
+        "  tolerance of softmax          – → 0.1 + 0\n"
+        "\n"
+        "R1 學生甲                                                               70.5 → ?\n"
+        "  colab1.softmax  failed → partial, 0 of 2 → 2 of 4\n"
+        "    recognised: axis; scaled → nothing\n"
+        "    it is right: failed → passed, 0 of 2 → 2 of 2\n"
+        "    it was asked: no longer there: passed, 1 of 1\n"
+        "    it is asked now: new: failed, 0 of 1\n"
+        "  colab1.qkv  no longer there: failed, ? of 2\n"
+        "\n"
+        "Told otherwise, for the same points\n"
+        "  colab2.heads                  recognised: nothing → swapped; failed → raised;\n"
+        "                                c: failed → raised; other advice (R1, R2)\n"
+        "\n"
+        "In the later run only: R3\n"
+        "\n"
+        "In the earlier run only: R4\n"
+        "\n"
+        "3 students have other points.\n"
+    )
+
+
+def test_a_comparison_of_the_same_is_one_line():
+    nothing = Comparison((), (), (), (), ())
+    assert printed(comparison_view, nothing) == "Every student has the same points.\n"
+    quietly = partial(comparison_view, quiet=True)
+    more = Comparison((Setting("seed", "1", "2"),), (), (), ("R3",), ())
+    assert printed(quietly, more) == "1 student has other points.\n"
