@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from grader.model import FileNote, Grade, Gradebook, NotebookGrade, Outcome
-from grader.report.drawing import described
 from grader.report.wording import (
+    FLAGS,
     by_student,
-    finding_of,
     findings,
     held,
-    lost,
     misconceptions,
     notebook_keys,
     why_undecided,
@@ -58,13 +53,12 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
-    """Students with the same wrong result that no misconception explains."""
+class Flag:
+    """A flag raised in one notebook, or for students as such where `notebook` is empty."""
 
+    name: str
     notebook: str
-    question: str
-    claim: str
-    said: str
+    meaning: str
     students: tuple[str, ...]
 
 
@@ -145,36 +139,26 @@ def mistakes(gradebook: Gradebook) -> list[Mistake]:
     return sorted(found, key=lambda mistake: -len(mistake.students))
 
 
-def alike(gradebook: Gradebook) -> list[Alike]:
-    """Failures without a known misconception that at least two students share, most first."""
-    groups: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
-    said: dict[tuple[str, str, str, str], str] = {}
-    for grade, notebook in _graded(gradebook):
-        for judgement in notebook.judgements:
-            if misconceptions(judgement) or judgement.outcome is Outcome.BLANK:
-                continue
-            for verdict in judgement.verdicts:
-                finding = finding_of(verdict, judgement)
-                if lost(verdict.earned, verdict.possible) <= 0 or not finding:
-                    continue
-                shown = finding.shown_by
-                if shown is None or shown.got is None:
-                    continue
-                key = (
-                    notebook.notebook,
-                    judgement.question,
-                    verdict.claim,
-                    f"{shown.call} gives {_rounded(shown.got)}",
-                )
-                groups[key].append(grade.student)
-                said.setdefault(key, shown.said)
-                break  # the first claim that failed stands for the question
-    found = [
-        Alike(*key[:3], said[key], tuple(students))
-        for key, students in groups.items()
-        if len(students) > 1
+def flags(gradebook: Gradebook) -> list[Flag]:
+    """The flags that tell students from each other, by name and notebook, with who has them."""
+    shared = shared_flags(gradebook)
+    holders: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for grade in by_student(gradebook):
+        raised = {
+            (flag, notebook.notebook)
+            for notebook in grade.notebooks
+            for judgement in notebook.judgements
+            for flag in judgement.flags
+        }
+        known = {flag for flag, _ in raised}
+        raised |= {(flag, "") for flag in grade.flags if flag not in known}
+        for flag, notebook_key in raised:
+            if flag not in shared:
+                holders[flag, notebook_key].append(grade.student)
+    return [
+        Flag(name, key, FLAGS.get(name, ""), tuple(students))
+        for (name, key), students in sorted(holders.items())
     ]
-    return sorted(found, key=lambda group: -len(group.students))
 
 
 def uneven(gradebook: Gradebook) -> list[tuple[Grade, NotebookGrade]]:
@@ -200,11 +184,3 @@ def _graded(gradebook: Gradebook) -> list[tuple[Grade, NotebookGrade]]:
         for notebook in grade.notebooks
         if notebook.outcome not in (Outcome.MISSING, Outcome.ERROR)
     ]
-
-
-def _rounded(value: Any) -> str:
-    """A result as text in which single-precision noise does not show."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        with np.printoptions(precision=3, threshold=10_000, linewidth=10_000):
-            return f"{value.shape} {value + 0.0}"
-    return described(value)

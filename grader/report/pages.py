@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from statistics import median
 from typing import Any
 from urllib.parse import quote
 
@@ -157,6 +158,30 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """How many students have points from `low` on, up to the next bar's."""
+
+    x: float
+    y: float
+    height: float
+    number: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The points of one notebook, drawn, with those not handed in or not graded left out."""
+
+    notebook: str
+    bars: tuple[Bar, ...]
+    ticks: tuple[tuple[float, str], ...]
+    bar_width: float
+    graded: int
+    middle: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dot:
     """One student in the distribution."""
 
@@ -218,9 +243,16 @@ def class_page(gradebook: Gradebook) -> str:
         needs=overview.needs(gradebook),
         files=overview.set_aside(gradebook),
         distribution=_distribution(grades),
+        histograms=[h for key in notebooks if (h := _histogram(grades, key))],
         rates=overview.claim_rates(gradebook),
         mistakes=overview.mistakes(gradebook),
-        alike=overview.alike(gradebook),
+        clusters=gradebook.clusters,
+        copies=[x for x in gradebook.likenesses if x.identical],
+        similar=sorted(
+            (x for x in gradebook.likenesses if not x.identical),
+            key=lambda x: (-x.alike, -x.shared),
+        ),
+        raised=overview.flags(gradebook),
         uneven=overview.uneven(gradebook),
         named=any(grade.name for grade in grades),
         shared=sorted(shared),
@@ -468,8 +500,6 @@ def _distribution(grades: list[Grade]) -> Distribution | None:
     step = min(11.0, 260.0 / max(stacks.values()))
     radius = min(4.8, step * 0.45)
     height = max(40.0, max(stacks.values()) * step + 8)
-    totals = sorted(total for _, total in known)
-    middle = (totals[(len(totals) - 1) // 2] + totals[len(totals) // 2]) / 2
     return Distribution(
         dots=tuple(
             Dot(
@@ -487,7 +517,42 @@ def _distribution(grades: list[Grade]) -> Distribution | None:
         height=height,
         radius=radius,
         left_out=len(grades) - len(known),
-        middle=points(middle),
+        middle=points(median(total for _, total in known)),
+    )
+
+
+def _histogram(grades: list[Grade], key: str) -> Histogram | None:
+    """The points of a notebook in ten bars; None if nobody has any that could be graded."""
+    own = [n for grade in grades for n in grade.notebooks if n.notebook == key]
+    known = [n.earned for n in own if n.outcome is Outcome.PASSED and n.earned is not None]
+    most = max((n.possible for n in own), default=0.0)
+    if not known or most <= 0:
+        return None
+    bars, width, height, top = 10, 26.0, 84.0, 16.0
+    numbers = Counter(min(bars - 1, max(0, int(earned / most * bars))) for earned in known)
+    tallest = max(numbers.values())
+    ranges = [(points(at / bars * most), points((at + 1) / bars * most)) for at in range(bars)]
+    return Histogram(
+        notebook=key,
+        bars=tuple(
+            Bar(
+                x=10 + at * width,
+                y=top + height * (1 - numbers[at] / tallest),
+                height=height * numbers[at] / tallest,
+                number=numbers[at],
+                title=f"{low} to {high} points: {counted(numbers[at], 'student')}",
+            )
+            for at, (low, high) in enumerate(ranges)
+        ),
+        ticks=tuple((10 + at * width, points(at / bars * most)) for at in (0, 5, bars)),
+        bar_width=width - 3,
+        graded=len(known),
+        middle=points(median(known)),
+        label="; ".join(
+            f"{low} to {high}: {numbers[at]}"
+            for at, (low, high) in enumerate(ranges)
+            if numbers[at]
+        ),
     )
 
 

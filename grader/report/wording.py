@@ -45,6 +45,23 @@ WORDS = {
 FOLLOW_THROUGH = "follow_through"  # flag: judged with a right version of what it depends on
 REVIEWED = "reviewed"  # flag: a person decided, over or in place of the verdicts
 
+FLAGS = {  # what a flag says to the staff; none of them costs anything
+    "changes_its_inputs": "the code changes the arrays that it is given",
+    "differs_when_repeated": "the same call gives another result the second time",
+    "fixed_sizes": "right at the notebook's own sizes only",
+    FOLLOW_THROUGH: "also tried with a right version of what it builds on, which came out better",
+    "identical_file": "the same file, to the byte, as another student's",
+    "lateness_not_checked": "nobody has looked whether it was handed in on time",
+    "not_executed": "no cell was run before it was handed in, or every trace of it was cleared",
+    "only_published": "right on the case that the handout prints and on no other",
+    "package_missing": "the notebook imports a package that this machine lacks",
+    "reads_globals": "the function reads a name of the notebook that it is given as an argument",
+    REVIEWED: "a person decided",
+    "saved_output_differs": "the saved output shows the printed values, but the run does not give "
+    "them: run in another order, changed afterwards, or typed in",
+    "similar_code": "much the same code as another student's",
+}
+
 _CANNOT_BE_SEEN = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)), "�")
 _CANNOT_BE_SEEN |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "�")
 del _CANNOT_BE_SEEN[ord("\n")], _CANNOT_BE_SEEN[ord("\t")]
