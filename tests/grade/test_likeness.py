@@ -68,6 +68,9 @@ def test_what_was_handed_out_is_nobodys_own():
 
     assert pairs(*both)
     assert pairs(*both, handed_out=[LONG]) == ()
+    filled_in = [handed_in(student, LONG + "\nx = 1") for student in ("A", "B")]
+    assert pairs(*filled_in)
+    assert pairs(*filled_in, handed_out=[LONG]) == ()
 
 
 def test_a_short_answer_is_everybodys():
