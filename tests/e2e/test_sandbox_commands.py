@@ -239,7 +239,8 @@ def test_an_assignment_may_lie_anywhere(command, tmp_path):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(PACKAGE, "utf-8")
     for student, body in {"A01": "(a**2 + b**2) ** 0.5", "A02": "a**2 + b**2"}.items():
-        cells = [nbformat.v4.new_code_cell(f"def hypotenuse(a, b):\n    return {body}")]
+        source = f"def hypotenuse(a, b):\n    return {body}"
+        cells = [nbformat.v4.new_code_cell(source, execution_count=1)]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{student}_lab.ipynb")
 
     results = tmp_path / "r"
