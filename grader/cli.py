@@ -116,7 +116,7 @@ RUNNING = Running()
 
 @app.command
 def run(
-    paths: Annotated[list[Path], Parameter(help="Folders or notebooks.")],
+    paths: Annotated[list[Path], Parameter(help="Folders, notebooks, or the zips of an LMS.")],
     /,
     *,
     output: Annotated[
@@ -138,7 +138,7 @@ def run(
     """Grade notebooks into a results folder: gradebook, verdicts and a page for each student."""
     if not paths:
         raise UsageError(
-            "nothing to grade: name a folder or a notebook, as in\n  grader run submissions/"
+            "nothing to grade: name a folder, a zip or a notebook, as in\n  grader run submissions/"
         )
     settings = common.settings(
         run__output=output,
@@ -447,9 +447,12 @@ def _tell_intake(
     notebooks = sum(1 for note in files if note.notebook)
     ignored = became.count("ignored")
     where = ", ".join(str(path) for path in paths)
-    other = f", {len(files) - notebooks} other" if len(files) > notebooks else ""
+    zips = len(intake.opened)
+    other = f", {zips} zip{'s' * (zips != 1)} (opened)" if zips else ""
+    other += f", {len(files) - notebooks} other" if len(files) > notebooks else ""
     other += f" ({ignored} ignored)" if ignored else ""
-    common.say(f"Reading {where} … {len(files)} files: {notebooks} notebooks{other}")
+    every = len(files) + zips
+    common.say(f"Reading {where} … {every} files: {notebooks} notebooks{other}")
     students = {note.student for note in files if note.student}
     each = " · ".join(
         f"{key} {len({n.student for n in files if n.notebook == key})}"

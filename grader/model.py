@@ -292,7 +292,10 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class FileNote:
-    """What became of one file: graded, needs_person, superseded, duplicate or ignored."""
+    """What became of one file: graded, needs_person, superseded, duplicate or ignored.
+
+    user, attachment, name, late  as the LMS gave them in the file's name; see names.Sent
+    """
 
     path: str
     became: str
@@ -300,6 +303,11 @@ class FileNote:
     student: str = ""
     notebook: str = ""
     reason: str = ""  # one line for people, where it was not simply graded
+    flags: tuple[str, ...] = ()
+    user: str = ""
+    attachment: str = ""
+    name: str = ""
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,15 @@
 The name asked for is the assignment's template.  What arrives has been renamed by browsers, by
 Colab, by Canvas and by students; each such habit is one line of `_LAYERS`, taken off from the
 outside in.  Whatever is left must say what the template says, or the name is not placed: a guess
-would give one student's work to another.
+would give one student's work to another.  What Canvas and NTU COOL put before a name when all
+submissions are downloaded at once is read by `sent`.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,6 +29,33 @@ class Named:
     student: str  # upper case, NFKC
     notebook: str
     resubmission: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What an LMS says of one file, in the name that the file has in its zip of submissions.
+
+    dialect     ntu_cool, group, anonymous or canvas
+    file_name   as the student named it; text.html or link.html if nothing was uploaded
+    user        Canvas's number of who handed it in; in the anonymous dialect, the anonymous id
+    attachment  Canvas's number of the file; empty for a text or a link
+    login       the account's, without what follows its @; ntu_cool only
+    name        the person's or the group's, as far as the dialect leaves it whole
+    late        whether Canvas marked it LATE; if not, nothing is known
+    """
+
+    dialect: str
+    file_name: str
+    user: str
+    attachment: str = ""
+    login: str = ""
+    name: str = ""
+    late: bool = False
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether it is a file of the student's, and not a text or link typed into a form."""
+        return bool(self.attachment)
 
 
 _ABOVE_SEVEN = 8  # Canvas numbers uploads of one name -1 to -7; from the next on it adds a UUID
@@ -50,6 +78,16 @@ _LAYERS = tuple(
     )
 )
 
+_NUMBERS = re.compile(
+    r"(?=_(?P<user>[0-9]+)_(?P<attachment>[0-9]+)_(?P<file>.+))", re.DOTALL
+)  # looks ahead only, so that readings may overlap
+_TYPED = re.compile(r"(?P<before>.*)_(?P<user>[0-9]+)_(?P<file>(?:text|link)\.html)", re.DOTALL)
+_ANONYMOUS = re.compile(
+    r"(?P<late>LATE_)?anon_(?P<user>[A-Za-z0-9]+)_"
+    r"(?:(?P<typed>(?:text|link)\.html)|(?P<attachment>[0-9]+)_(?P<file>.+))",
+    re.DOTALL,
+)
+
 
 def parse(file_name: str, template: str, notebooks: Collection[str]) -> Named | None:
     """Whose notebook the file is; None if its name does not say.
@@ -60,10 +98,32 @@ def parse(file_name: str, template: str, notebooks: Collection[str]) -> Named | 
 
     Case, and the choice among `_`, `-` and spaces, do not matter.
     """
-    if not ends_as_notebook(file_name):
-        return None
-    rest = _plain(file_name)
     found = None
+    for rest, resubmission in _readings(file_name):
+        for notebook in sorted(notebooks):
+            match = _pattern(template, notebook).fullmatch(rest)
+            if match and _is_id(match["student"]):
+                # the innermost reading wins: "colab1-1" is colab1 uploaded again, and "colab-1"
+                # is colab1 only because nothing is left of "colab" without its number
+                found = Named(student_id(match["student"]), notebook, resubmission)
+    return found
+
+
+def parse_of(file_name: str, student: str, notebooks: Collection[str]) -> Named | None:
+    """Which notebook a file of this student is; None if its name holds no key, or several."""
+    found = None
+    for rest, resubmission in _readings(file_name):
+        within = [key for key in sorted(notebooks) if _mentioned(key).search(rest)]
+        if len(within) == 1:
+            found = Named(student, within[0], resubmission)
+    return found
+
+
+def _readings(file_name: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """A notebook's name with one layer after the other taken off, and the resubmission so far."""
+    if not ends_as_notebook(file_name):
+        return
+    rest = _plain(file_name)
     canvas = browser = 0
     while layer := next(filter(None, (layer.fullmatch(rest) for layer in _LAYERS)), None):
         parts = layer.groupdict()
@@ -71,13 +131,79 @@ def parse(file_name: str, template: str, notebooks: Collection[str]) -> Named | 
         browser += int(parts.get("browser") or 0)
         # added up, because Canvas names a second upload of "x-1" "x-1-1": newer than "x-1"
         canvas += int(parts.get("canvas") or 0) + (_ABOVE_SEVEN if parts.get("uuid") else 0)
-        for notebook in sorted(notebooks):
-            match = _pattern(template, notebook).fullmatch(rest)
-            if match and _is_id(match["student"]):
-                # the innermost reading wins: "colab1-1" is colab1 uploaded again, and "colab-1"
-                # is colab1 only because nothing is left of "colab" without its number
-                found = Named(student_id(match["student"]), notebook, (canvas, browser))
-    return found
+        yield rest, (canvas, browser)
+
+
+def sent(path: str, template: str, notebooks: Collection[str]) -> Sent | None:
+    """What an LMS says in a file's name; None if no LMS gave it this name.
+
+    path  in the zip, with "/": NTU COOL does not clean display names, so one with a "/" in it
+          arrives as a folder
+
+    Names and file names may hold numbers between underscores, as the LMS's own part does: of
+    several readings the one counts that leaves a name of the template, else the first.
+    """
+    parts = path.split("/")
+    for i, part in enumerate(parts):  # the outermost: nobody becomes another by a "/" in a name
+        if "#_" in part and not part.startswith("#_"):
+            return _ntu_cool("/".join(parts[i:]), template, notebooks)
+    name = parts[-1]
+    if match := _ANONYMOUS.fullmatch(name):
+        typed = match["typed"] or ""
+        return Sent(
+            "anonymous",
+            typed or match["file"],
+            match["user"],
+            match["attachment"] or "",
+            late=bool(match["late"]),
+        )
+    return _canvas(name, template, notebooks)
+
+
+def _ntu_cool(name: str, template: str, notebooks: Collection[str]) -> Sent | None:
+    login, _, body = name.partition("#")
+    found = _numbered(body, template, notebooks)
+    if found is None:
+        return None
+    before, user, attachment, file_name = found
+    if before:
+        return Sent("ntu_cool", file_name, user, attachment, login=login, name=before[1:])
+    return Sent("group", file_name, user, attachment, name=login)
+
+
+def _canvas(name: str, template: str, notebooks: Collection[str]) -> Sent | None:
+    found = _numbered(name, template, notebooks)
+    if found is None:
+        return None
+    before, user, attachment, file_name = found
+    if not all(c == "_" or unicodedata.category(c)[0] in "LMN" for c in before):
+        return None
+    person = before.removesuffix("_LATE")
+    return Sent("canvas", file_name, user, attachment, name=person, late=person != before)
+
+
+def _numbered(
+    text: str, template: str, notebooks: Collection[str]
+) -> tuple[str, str, str, str] | None:
+    """What stands before two numbers, the numbers (the second is empty for what was typed into a
+    form), and what stands after them; a "/" in the last makes it none."""
+    if match := _TYPED.fullmatch(text):
+        return match["before"], match["user"], "", match["file"]
+    found = [
+        (text[: match.start()], match["user"], match["attachment"], match["file"])
+        for match in _NUMBERS.finditer(text)
+        if "/" not in match["file"]
+    ]
+    asked_for = [
+        reading
+        for reading in found
+        if parse(f"{_stem(reading[3])}{EXTENSION}", template, notebooks)
+    ]
+    return next(iter(asked_for or found), None)
+
+
+def _stem(file_name: str) -> str:
+    return file_name.rpartition(".")[0] or file_name
 
 
 def ends_as_notebook(file_name: str) -> bool:
@@ -144,6 +270,12 @@ def _pattern(template: str, notebook: str) -> re.Pattern[str]:
     if pattern.endswith(tail):
         pattern = f"{pattern.removesuffix(tail)}(?:{tail})?"
     return re.compile(pattern, re.IGNORECASE)
+
+
+@lru_cache
+def _mentioned(notebook: str) -> re.Pattern[str]:
+    """A pattern for the notebook's key as a word of its own: "colab1", not "colab12"."""
+    return re.compile(rf"(?<![^\W_]){_loosely(notebook)}(?![^\W_])", re.IGNORECASE)
 
 
 def _loosely(word: str) -> str:

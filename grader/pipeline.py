@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader import __version__
+from grader import __version__, names
 from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
 from grader.errors import PipeError, SandboxError, StoreError, SubmissionError, UsageError
@@ -273,6 +273,8 @@ def check(
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder: name one notebook, or use grader run {path}")
+    if not names.ends_as_notebook(path.name) and path.exists():
+        raise UsageError(f"{path} is no notebook: name one that ends in {names.EXTENSION}")
     bare = plan(settings)
     intake = submissions.collect([path], bare.assignment)
     if not intake.submissions:
@@ -449,25 +451,7 @@ def _gradebook(
     records: Mapping[tuple[str, str], Record],
     problems: Mapping[tuple[str, str], str],
 ) -> Gradebook:
-    notes, graded = [], {}
-    for note in files:
-        who = (note.student, note.notebook)
-        known = note.student and note.notebook
-        if note.became == "graded" and who in records:
-            graded[who] = _graded(the_plan, records[who])
-        elif note.became == "graded":
-            why = problems[who]
-            graded[who] = _ungraded(the_plan, note.notebook, Outcome.ERROR, why, note.path)
-            note = dataclasses.replace(note, became="needs_person", reason=why)  # noqa: PLW2901
-        elif note.became == "needs_person" and known:
-            graded[who] = _ungraded(the_plan, note.notebook, Outcome.ERROR, note.reason, note.path)
-        notes.append(note)
-    for i, note in enumerate(notes):
-        who = (note.student, note.notebook)
-        if note.became == "ignored" and all(who) and who not in graded:
-            # handed in, but not as a notebook: a person must see it before it counts for nothing
-            notes[i] = dataclasses.replace(note, became="needs_person")
-            graded[who] = _ungraded(the_plan, note.notebook, Outcome.ERROR, note.reason, note.path)
+    notes, graded = _placed(the_plan, files, records, problems)
     absent = {
         key: _ungraded(the_plan, key, Outcome.MISSING, "It was not handed in.")
         for key in the_plan.assignment.notebooks
@@ -487,13 +471,51 @@ def _gradebook(
         the_plan.seed,
         the_plan.kernel,
         the_plan.rung,
-        grades(graded, tuple(the_plan.assignment.notebooks), absent),
+        grades(graded, tuple(the_plan.assignment.notebooks), absent, notes),
         tuple(notes),
         the_plan.notices,
         tolerances,
         alike,
         clusters(graded, tolerances),
     )
+
+
+def _placed(
+    the_plan: Plan,
+    files: Iterable[FileNote],
+    records: Mapping[tuple[str, str], Record],
+    problems: Mapping[tuple[str, str], str],
+) -> tuple[list[FileNote], dict[tuple[str, str], NotebookGrade]]:
+    """What became of each file in the end, and what is known of each (student, notebook)."""
+    notes, graded = [], {}
+    for note in files:
+        who = (note.student, note.notebook)
+        if note.became == "graded" and who in records:
+            graded[who] = _graded(the_plan, records[who])
+        elif note.became == "graded":
+            note = dataclasses.replace(note, became="needs_person", reason=problems[who])  # noqa: PLW2901
+        notes.append(note)
+
+    def undecided_for(note: FileNote, notebook: str, why: str) -> None:
+        path = note.path if note.notebook else ""
+        ungraded = _ungraded(the_plan, notebook, Outcome.ERROR, why, path)
+        graded.setdefault((note.student, notebook), ungraded)
+
+    for note in notes:
+        if note.became == "needs_person" and note.student and note.notebook:
+            undecided_for(note, note.notebook, note.reason)
+    for i, note in enumerate(notes):
+        who = (note.student, note.notebook)
+        if note.became == "ignored" and all(who) and who not in graded:
+            # handed in, but not as a notebook: a person must see it before it counts for nothing
+            notes[i] = dataclasses.replace(note, became="needs_person")
+            undecided_for(note, note.notebook, note.reason)
+    for note in notes:
+        if note.became == "needs_person" and note.student and not note.notebook:
+            # it may be any of the notebooks that are not there
+            for key in the_plan.assignment.notebooks:
+                undecided_for(note, key, f"{note.path}: {note.reason}")
+    return notes, graded
 
 
 def _graded(the_plan: Plan, record: Record) -> NotebookGrade:

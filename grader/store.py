@@ -133,8 +133,8 @@ class Store:
         """What `save_notes` was given.  Raises StoreError if it is not there."""
         try:
             data = json.loads((self.records_folder / "files").read_bytes())
-            return tuple(FileNote(**note) for note in data)
-        except (OSError, ValueError, TypeError) as error:
+            return tuple(FileNote(**{**note, "flags": tuple(note["flags"])}) for note in data)
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{self.folder} holds no whole run: {error}") from None
 
     def table(self, name: str, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from grader.model import FileNote, Grade, NotebookGrade
@@ -13,27 +14,36 @@ def grades(
     graded: Mapping[tuple[str, str], NotebookGrade],
     notebooks: Collection[str],
     absent: Mapping[str, NotebookGrade],
+    files: Collection[FileNote] = (),
 ) -> tuple[Grade, ...]:
     """A grade for each student in `graded`, by id.
 
     graded     what is known of each (student, notebook)
     notebooks  the assignment's, in its order: each student has every one
     absent     what stands for a notebook that was not handed in
+    files      what became of every file: they know names, and what is odd about a student's files
     """
+    named: dict[str, str] = {}
+    flagged: dict[str, set[str]] = defaultdict(set)
+    for note in files:
+        named.setdefault(note.student, note.name)
+        named[note.student] = named[note.student] or note.name
+        flagged[note.student] |= set(note.flags)
     students = sorted({student for student, _ in graded})
     return tuple(
         Grade(
             student,
             own := tuple(graded.get((student, n), absent[n]) for n in notebooks),
-            flags=_flags(own),
+            named.get(student, ""),
+            flags=_flags(own, flagged[student]),
         )
         for student in students
     )
 
 
-def _flags(notebooks: Iterable[NotebookGrade]) -> tuple[str, ...]:
+def _flags(notebooks: Iterable[NotebookGrade], of_files: Iterable[str]) -> tuple[str, ...]:
     raised = {flag for n in notebooks for j in n.judgements for flag in j.flags}
-    return tuple(sorted(raised | {LATENESS_NOT_CHECKED}))
+    return tuple(sorted(raised | {LATENESS_NOT_CHECKED, *of_files}))
 
 
 def needs_person(grades: Iterable[Grade], files: Iterable[FileNote]) -> bool:

@@ -1,7 +1,8 @@
 """From folders and files to Submissions, with a note on what became of every file.
 
 Which of several files counts is read off their names and bytes alone: times of modification are
-those of a download or an unpacking, and the order of a listing is nobody's intention.
+those of a download or an unpacking, and the order of a listing is nobody's intention.  Zips are
+read where they lie; what a student has zipped is the student's, whatever the names in it say.
 """
 
 from __future__ import annotations
@@ -19,20 +20,27 @@ from pathlib import Path
 from grader import names
 from grader.authoring import Assignment
 from grader.errors import SubmissionError, UsageError
-from grader.ingest import notebooks
+from grader.ingest import archives, notebooks
+from grader.ingest.owners import Claim, Owner, Owners
 from grader.model import FileNote, NotebookCell, Submission
 
 _COPIES = {".ipynb_checkpoints": "a checkpoint of Jupyter's", "__macosx": "left by macOS"}
 _LEFT_BEHIND = {"thumbs.db": "left by Windows", "desktop.ini": "left by Windows"}
+_NOBODY = Owner()
+_DEPTH = 2  # a class's zip, and in it what a student has zipped
 _ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What there is to grade, by student and notebook, and every file, by path."""
+    """What there is to grade, by student and notebook, and every file, by path.
+
+    A zip that was opened is in `opened`, and what lay in it in `files`.
+    """
 
     submissions: tuple[Submission, ...]
     files: tuple[FileNote, ...]
+    opened: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,95 +51,258 @@ class _File:
     path: str = ""
     skipped: str = ""  # why it is not looked at
     problem: str = ""  # why it cannot be looked at
+    inside: tuple[str, ...] = ()  # its path below what was given, as it is
+    member: archives.Member | None = None  # if it lies in a zip
+    sent: names.Sent | None = None  # if it lies in a zip that was sent through an LMS
+    named: names.Named | None = None  # what the name of that zip says, or of a student's own
+
+    @property
+    def name(self) -> str:
+        return self.member.name if self.member else self.place.name
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A file whose name says whose notebook it is, and what could be read of it."""
+    """A file, what its name says of whose notebook it is, and what could be read of it."""
 
     path: str
-    named: names.Named
-    canonical: bool  # it is named exactly as was asked for
+    claim: Claim
+    own_name: str  # without what an LMS put before it
     sha256: str = ""  # empty if it could not be opened
     cells: tuple[NotebookCell, ...] = ()
     notes: tuple[str, ...] = ()
     problem: str = ""  # why it is no notebook
+    other: bool = False  # by its name it is not meant to be one
+    refused: bool = False  # and yet a person has to look
+    named: names.Named | None = None  # once it is known whose it is
+    owner: Owner = _NOBODY
+    canonical: bool = False  # it is named exactly as was asked for
 
     @property
     def content(self) -> str:
         """Equal for files with the same bytes; a file that nobody could open is like no other."""
         return self.sha256 or f"unopened {self.path}"
 
+    @property
+    def placed(self) -> names.Named:
+        """Whose notebook it is; only of a file of which that is known."""
+        assert self.named is not None
+        return self.named
+
+    @property
+    def attachment(self) -> int:
+        """The LMS's number of the file, higher for newer ones; -1 if there is none."""
+        sent = self.claim.sent
+        return int(sent.attachment[:18]) if sent and sent.attachment else -1
+
     def became(self, what: str, reason: str = "") -> FileNote:
-        named = self.named
-        return FileNote(self.path, what, self.sha256, named.student, named.notebook, reason)
+        sent, owner = self.claim.sent, self.owner
+        notebook = self.named.notebook if self.named else ""
+        note = FileNote(self.path, what, self.sha256, owner.student, notebook)
+        said = "; ".join(filter(None, (reason, owner.note)))
+        note = replace(note, reason=said, flags=owner.flags)
+        if sent is None:
+            return note
+        person = sent.name if sent.dialect in ("ntu_cool", "canvas") else ""
+        return replace(
+            note,
+            user=sent.user,
+            attachment=sent.attachment,
+            name=_printable(person),
+            late=sent.late,
+        )
 
 
 def collect(paths: Sequence[Path], assignment: Assignment) -> Intake:
     """Every notebook that counts, and what became of every file; no student's code is run.
 
-    A folder is walked with all that lies in it, except through links to folders.  Of one student's
-    files for one notebook the highest resubmission counts; files that differ and are equally high
-    are left to a person, as is a file that cannot be read or placed.
+    A folder is walked with all that lies in it, except through links to folders; zips are opened,
+    and zips in them, but no deeper.  Of one student's files for one notebook the highest
+    resubmission counts, then the LMS's highest number; files that differ and are equally high are
+    left to a person, as is a file that cannot be read or placed.
 
-    Raises UsageError if a path is missing, cannot be read, holds no file, or is a file that is not
-    a notebook.
+    Raises UsageError if a path is missing, cannot be read, holds no file, or is a file that is
+    neither a notebook nor a zip; or if all that was given is one zip, and it is refused.
     """
     if not paths:
         raise UsageError("no path was given; give the folder that holds the notebooks")
-    groups: dict[tuple[str, str], list[_Candidate]] = defaultdict(list)
     notes: list[FileNote] = []
-    for file in _files(paths):
-        found = _looked_at(file, assignment)
+    candidates: list[_Candidate] = []
+    opened: list[str] = []
+    for found in _all_looked_at(paths, assignment, opened):
         if isinstance(found, FileNote):
             notes.append(found)
         else:
-            groups[found.named.student, found.named.notebook].append(found)
+            candidates.append(found)
+    owners = Owners(candidate.claim for candidate in candidates)
+    placed = [_placed(candidate, owners, assignment) for candidate in candidates]
+    groups: dict[tuple[str, str], list[_Candidate]] = defaultdict(list)
+    for candidate in placed:
+        if candidate.named and not candidate.other:
+            groups[candidate.named.student, candidate.named.notebook].append(candidate)
+    notes += _not_placed(placed, set(groups), assignment)
     submissions = []
     for student, notebook in sorted(groups):
         submission, said = _counting(groups[student, notebook])
         submissions += [submission] if submission else []
         notes += said
-    return Intake(tuple(submissions), tuple(sorted(notes, key=lambda note: note.path)))
+    files = sorted(notes, key=lambda note: (note.path, note.sha256))
+    return Intake(tuple(submissions), tuple(files), tuple(sorted(opened)))
+
+
+def _all_looked_at(
+    paths: Sequence[Path], assignment: Assignment, opened: list[str]
+) -> Iterator[FileNote | _Candidate]:
+    """Each file as it was looked at, those in zips after one another; `opened` gets the zips."""
+    for file in _files(paths):
+        alone = len(paths) == 1 and paths[0] == file.place
+        yield from _unpacked(file, assignment, opened, alone=alone)
+
+
+def _unpacked(
+    file: _File,
+    assignment: Assignment,
+    opened: list[str],
+    *,
+    alone: bool = False,
+    depth: int = 0,
+) -> Iterator[FileNote | _Candidate]:
+    """What a file is; or if it is a zip, what each file in it is.
+
+    alone  it is all that was given: refused, it is wrong use
+    depth  in how many zips it lies
+    """
+    if file.skipped or file.problem or not archives.is_zip(file.name) or depth == _DEPTH:
+        yield _looked_at(file, assignment)
+        return
+    try:
+        source = file.member.content() if file.member else file.place
+        with archives.opened(source) as members:
+            sent = file.sent or _sent(file, assignment)
+            whole = _looked_at(replace(file, problem="opened"), assignment)
+            named = whole.claim.named if isinstance(whole, _Candidate) else None
+            files = []
+            for member in members:
+                parts = tuple(part for part in member.path.split("/") if part)
+                told = "/".join(map(_printable, parts))
+                files.append(
+                    _File(
+                        file.place,
+                        told if alone else f"{file.path}/{told}",
+                        _skipped(parts),
+                        member.refused,
+                        parts,
+                        member,
+                        replace(sent, file_name=member.name) if sent else None,
+                        named,
+                    )
+                )
+            if all(inner.skipped for inner in files):
+                raise SubmissionError("there is no file of a student's in it")
+            opened.append(file.path)
+            for inner in files:
+                yield from _unpacked(inner, assignment, opened, depth=depth + 1)
+    except SubmissionError as error:
+        if alone:
+            raise UsageError(f"{file.place}: {error}") from error
+        yield _looked_at(replace(file, problem=str(error)), assignment)
+
+
+def _skipped(parts: tuple[str, ...]) -> str:
+    """Why a file in a zip is not looked at; a folder's would be found while walking it."""
+    for part in parts:
+        if reason := _COPIES.get(part.lower()) or _LEFT_BEHIND.get(part.lower()):
+            return reason
+    return "hidden" if any(p.startswith(".") and p not in (".", "..") for p in parts) else ""
+
+
+def _sent(file: _File, assignment: Assignment) -> names.Sent | None:
+    path = "/".join(file.inside)
+    return names.sent(path, assignment.file_name, assignment.notebooks.keys())
 
 
 def _looked_at(file: _File, assignment: Assignment) -> FileNote | _Candidate:
-    """The file with what its name and its bytes say; or what became of it, where that is plain."""
+    """The file with what its name and its bytes say; or that it is not looked at."""
     template, keys = assignment.file_name, assignment.notebooks.keys()
-    name = file.place.name
     if file.skipped:
         return FileNote(file.path, "ignored", reason=file.skipped)
-    if not names.ends_as_notebook(name):
+    sent = file.sent or _sent(file, assignment)
+    own_name = sent.file_name if sent else file.name
+    if not names.ends_as_notebook(own_name):
         # whose it may be is noted: a student with this file alone has not handed in nothing
-        named = names.parse(f"{Path(name).stem}{names.EXTENSION}", template, keys)
-        whose = (named.student, named.notebook) if named else ("", "")
-        if file.problem:
-            return FileNote(file.path, "needs_person", "", *whose, file.problem)
-        return FileNote(file.path, "ignored", "", *whose, _not_a_notebook(name))
-    named = names.parse(name, template, keys)
-    sha256, problem = "", file.problem
-    cells: tuple[NotebookCell, ...] = ()
-    notes: tuple[str, ...] = ()
+        stem = f"{Path(own_name).stem}{names.EXTENSION}"
+        named = names.parse(stem, template, keys) or file.named
+        said = file.problem or _not_a_notebook(own_name, sent)
+        refused = bool(file.problem)
+        return _Candidate(
+            file.path, Claim(named, sent), own_name, problem=said, other=True, refused=refused
+        )
+    candidate = _Candidate(
+        file.path,
+        Claim(names.parse(own_name, template, keys) or file.named, sent),
+        own_name,
+        problem=file.problem,
+    )
+    if file.problem:
+        return candidate
+    sha256 = ""
     try:
-        if not problem:
-            data = _content(file.place)
-            sha256 = hashlib.sha256(data).hexdigest()
-            if named is not None:
-                cells, notes = notebooks.read(data)
+        data = _content(file)
+        sha256 = hashlib.sha256(data).hexdigest()
+        cells, notes = notebooks.read(data)
     except SubmissionError as error:
-        problem = str(error)
-    if named is None:
-        unplaced = f"its name does not say whose it is: expected {names.expected(template, keys)}"
-        reason = f"{unplaced}; {problem}" if problem else unplaced
-        return FileNote(file.path, "needs_person", sha256, reason=reason)
-    as_asked = name == names.canonical(named.student, named.notebook, template)
-    return _Candidate(file.path, named, as_asked, sha256, cells, notes, problem)
+        return replace(candidate, sha256=sha256, problem=str(error))
+    return replace(candidate, sha256=sha256, cells=cells, notes=notes)
+
+
+def _placed(candidate: _Candidate, owners: Owners, assignment: Assignment) -> _Candidate:
+    """The candidate with whose notebook it is, as far as all names together say it."""
+    template, keys = assignment.file_name, assignment.notebooks.keys()
+    owner, named = owners.of(candidate.claim), candidate.claim.named
+    if not owner.student:
+        named = None
+    elif named is not None:
+        named = replace(named, student=owner.student)
+    elif candidate.claim.account:
+        named = names.parse_of(candidate.own_name, owner.student, keys)
+    as_asked = named is not None and candidate.own_name == names.canonical(
+        named.student, named.notebook, template
+    )
+    return replace(candidate, owner=owner, named=named, canonical=as_asked)
+
+
+def _not_placed(
+    candidates: Sequence[_Candidate], handed_in: set[tuple[str, str]], assignment: Assignment
+) -> list[FileNote]:
+    """What became of the files that are no student's notebook.
+
+    A file that was not meant as a notebook is ignored, unless it is all that its student sent in
+    place of one: then a person has to look.
+    """
+    template, keys = assignment.file_name, assignment.notebooks.keys()
+    unplaced = f"its name does not say whose it is: expected {names.expected(template, keys)}"
+    notes = []
+    for candidate in candidates:
+        owner, named = candidate.owner, candidate.named
+        why = owner.problem
+        if candidate.other:
+            lacking = any((owner.student, key) not in handed_in for key in keys)
+            in_place = candidate.claim.sent and not named and (lacking or not owner.student)
+            person = candidate.refused or why or in_place
+        elif named is None:
+            known = f"its name does not say which notebook of {owner.student} it is"
+            why = why or (known if owner.student else unplaced)
+            person = True
+        else:
+            continue
+        reason = "; ".join(filter(None, (why, candidate.problem)))
+        notes.append(candidate.became("needs_person" if person else "ignored", reason))
+    return notes
 
 
 def _counting(group: list[_Candidate]) -> tuple[Submission | None, list[FileNote]]:
     """Which of one student's files for one notebook counts, and what became of all of them."""
-    highest = max(candidate.named.resubmission for candidate in group)
-    newest = [candidate for candidate in group if candidate.named.resubmission == highest]
+    newest = _newest(group)
     if len({candidate.content for candidate in newest}) > 1:
         return None, _tied(group, newest)
     # of files with equal bytes, the one that is named best stands for all
@@ -140,13 +311,12 @@ def _counting(group: list[_Candidate]) -> tuple[Submission | None, list[FileNote
     older = [candidate for candidate in group if candidate not in same]
     notes = [other.became("duplicate", f"the same bytes as {chosen.path}") for other in others]
     notes += [candidate.became("superseded", f"by {chosen.path}") for candidate in older]
-    named = chosen.named
     if not chosen.problem:
         notes.append(chosen.became("graded"))
         return (
             Submission(
-                named.student,
-                named.notebook,
+                chosen.placed.student,
+                chosen.placed.notebook,
                 chosen.path,
                 chosen.sha256,
                 chosen.cells,
@@ -156,10 +326,20 @@ def _counting(group: list[_Candidate]) -> tuple[Submission | None, list[FileNote
         )
     readable = sorted(
         (candidate for candidate in older if not candidate.problem),
-        key=lambda c: (c.named.resubmission, c.path),
+        key=lambda c: (c.placed.resubmission, c.path),
     )
     hint = f"; an older file can be read: {readable[-1].path}" if readable else ""
     return None, [*notes, chosen.became("needs_person", chosen.problem + hint)]
+
+
+def _newest(group: list[_Candidate]) -> list[_Candidate]:
+    """The files of the highest resubmission; of those the LMS's newest, if it numbered them all."""
+    highest = max(candidate.placed.resubmission for candidate in group)
+    newest = [candidate for candidate in group if candidate.placed.resubmission == highest]
+    numbers = [candidate.attachment for candidate in newest]
+    if -1 in numbers:
+        return newest
+    return [candidate for candidate in newest if candidate.attachment == max(numbers)]
 
 
 def _tied(group: list[_Candidate], newest: list[_Candidate]) -> list[FileNote]:
@@ -176,22 +356,27 @@ def _tied(group: list[_Candidate], newest: list[_Candidate]) -> list[FileNote]:
     return notes
 
 
-def _content(place: Path) -> bytes:
+def _content(file: _File) -> bytes:
     """The bytes of a file; SubmissionError if it cannot be opened or is too large."""
+    if file.member:
+        return file.member.content()
     try:
-        with place.open("rb") as file:
-            notebooks.refuse_if_huge(os.fstat(file.fileno()).st_size)
-            data = file.read(notebooks.LIMIT_BYTES + 1)
+        with file.place.open("rb") as opened:
+            notebooks.refuse_if_huge(os.fstat(opened.fileno()).st_size)
+            data = opened.read(notebooks.LIMIT_BYTES + 1)
     except OSError as error:
         raise SubmissionError(_cannot_be_opened(error)) from error
     notebooks.refuse_if_huge(len(data))  # it may have grown
     return data
 
 
-def _not_a_notebook(name: str) -> str:
+def _not_a_notebook(name: str, sent: names.Sent | None) -> str:
     extension = Path(name).suffix.lower()
-    if extension == ".zip":
-        return "a zip: unpack it first"
+    if sent is not None and not sent.uploaded:
+        kind = "text" if name == "text.html" else "link"
+        return f"a {kind} typed into the LMS, no file: look at it there"
+    if archives.is_zip(name):
+        return "a zip in a zip in a zip: unpack it first"
     if extension in _ARCHIVES:
         return "an archive: unpack it first"
     if names.ends_as_notebook(Path(name).stem):
@@ -212,6 +397,7 @@ def _files(paths: Sequence[Path]) -> list[_File]:
         for file in files:
             inside = file.place.relative_to(root)
             told = "/".join(map(_printable, (*above, *inside.parts)))
+            file = replace(file, inside=inside.parts)  # noqa: PLW2901
             # only the root is resolved: two links to one file are two files
             lies = root.resolve() / inside
             shown = found.get(lies, replace(file, path=told))
@@ -220,7 +406,7 @@ def _files(paths: Sequence[Path]) -> list[_File]:
 
 
 def _refuse_unusable(path: Path) -> None:
-    """Raises UsageError unless the path is a folder or a notebook's."""
+    """Raises UsageError unless the path is a folder, a notebook's or a zip's."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -231,11 +417,11 @@ def _refuse_unusable(path: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         raise UsageError(f"neither a file nor a folder: {path}")
-    if not names.ends_as_notebook(path.name):
+    if not names.ends_as_notebook(path.name) and not archives.is_zip(path.name):
         advice = (
             "unpack it first and give the folder"
-            if path.suffix.lower() in (".zip", *_ARCHIVES)
-            else "give a folder, or files that end in .ipynb"
+            if path.suffix.lower() in _ARCHIVES
+            else "give a folder, a zip, or files that end in .ipynb"
         )
         raise UsageError(f"not a notebook: {path}; {advice}")
 

@@ -80,9 +80,11 @@ def needs(gradebook: Gradebook) -> list[Need]:
                     reason = why_undecided(judgement, notebook)
                     found.append(Need(grade.student, grade.name, place, reason, True))
     said = {(need.student, need.place.partition(".")[0]) for need in found}
+    told = {need.reason.partition(": ")[0] for need in found}  # files in place of any notebook
     students = {grade.student for grade in gradebook.grades}
     for file in gradebook.files:
-        if file.became == "needs_person" and (file.student, file.notebook) not in said:
+        known = (file.student, file.notebook) in said or file.path in told
+        if file.became == "needs_person" and not known:
             reason = file.reason or "it could not be placed"
             found.append(Need(file.student, "", file.path, reason, file.student in students))
     return found

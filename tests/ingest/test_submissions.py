@@ -93,7 +93,6 @@ def test_what_was_odd_in_a_file_goes_with_the_submission(tmp_path):
         (".DS_Store", "hidden"),
         ("Thumbs.db", "left by Windows"),
         ("desktop.ini", "left by Windows"),
-        ("all.zip", "a zip: unpack it first"),
         ("all.tar.gz", "an archive: unpack it first"),
         ("report.PDF", "not a notebook (.pdf)"),
         ("README", "not a notebook (no extension)"),
@@ -115,7 +114,7 @@ def test_a_hidden_folder_is_one_line(tmp_path):
     assert became(tmp_path) == {".git": "ignored"}
 
 
-@pytest.mark.parametrize("name", [f"{ONE}.ipynb.txt", f"{ONE}.zip", f"{ONE}-1.pdf", f"{ONE}.py"])
+@pytest.mark.parametrize("name", [f"{ONE}.ipynb.txt", f"{ONE}.rar", f"{ONE}-1.pdf", f"{ONE}.py"])
 def test_whose_an_ignored_file_may_be_is_noted(tmp_path, name):
     laid_out(tmp_path, {name: b"x"})
 
@@ -470,8 +469,8 @@ def test_any_name_can_be_told_in_utf_8_on_one_line(tmp_path, name, shown):
         ("qqq", "no such file or folder: qqq"),
         ("empty", "no files in empty; give the folder that holds the notebooks"),
         ("empty/sub", "no files in empty/sub; give the folder that holds the notebooks"),
-        ("all.zip", "not a notebook: all.zip; unpack it first and give the folder"),
-        ("a.txt", "not a notebook: a.txt; give a folder, or files that end in .ipynb"),
+        ("all.rar", "not a notebook: all.rar; unpack it first and give the folder"),
+        ("a.txt", "not a notebook: a.txt; give a folder, a zip, or files that end in .ipynb"),
         ("a.txt/b", "no such file or folder: a.txt/b"),
         ("pipe.ipynb", "neither a file nor a folder: pipe.ipynb"),
     ],
@@ -480,7 +479,7 @@ def test_any_name_can_be_told_in_utf_8_on_one_line(tmp_path, name, shown):
 )  # fmt: skip
 def test_a_path_that_cannot_be_used_is_refused(tmp_path, monkeypatch, path, said):
     monkeypatch.chdir(tmp_path)
-    laid_out(tmp_path, {f"submissions/{ONE}.ipynb": "x", "all.zip": b"", "a.txt": b""})
+    laid_out(tmp_path, {f"submissions/{ONE}.ipynb": "x", "all.rar": b"", "a.txt": b""})
     (tmp_path / "empty" / "sub").mkdir(parents=True)
     os.mkfifo(tmp_path / "pipe.ipynb")
 

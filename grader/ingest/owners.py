@@ -1,0 +1,85 @@
+"""From what the names of all files say together to whose each of them is.
+
+An account of the LMS cannot be mistaken, so it comes before the id that a student typed into a file
+name; where an account is known by a number alone, the ids in its files' names tell whose it is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from grader import names
+
+DIFFERS = "id_differs_from_login"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one file's name says: the student's part of it, and the LMS's."""
+
+    named: names.Named | None
+    sent: names.Sent | None
+
+    @property
+    def account(self) -> str:
+        """The number of the account that handed it in; none for a group's, which is anyone's."""
+        known = self.sent is not None and self.sent.dialect in ("ntu_cool", "canvas")
+        return self.sent.user if self.sent and known else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a file is: the student's id, or why nobody can tell; and what is odd about it."""
+
+    student: str = ""
+    problem: str = ""
+    flags: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Owners:
+    """Tells whose a file is, from the names of all of them."""
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        logins: dict[str, set[str]] = defaultdict(set)
+        typed: dict[str, set[str]] = defaultdict(set)
+        for claim in claims:
+            if claim.account and claim.sent:
+                typed[claim.account] |= {claim.named.student} if claim.named else set()
+                logins[claim.account] |= {claim.sent.login} - {""}
+        self._sure = {
+            account: names.student_id(min(known)) for account, known in logins.items() if known
+        }
+        self._guessed = {
+            account: min(ids)
+            for account, ids in typed.items()
+            if len(ids) == 1 and account not in self._sure
+        }
+        self._typed = typed
+        self._accounts: dict[str, list[str]] = defaultdict(list)
+        for account, student in sorted((self._sure | self._guessed).items()):
+            self._accounts[student].append(account)
+
+    def of(self, claim: Claim) -> Owner:
+        """Whose the file is of which the name says this."""
+        account, typed = claim.account, claim.named.student if claim.named else ""
+        if account in self._sure:
+            student = self._sure[account]
+            if typed in ("", student):
+                return Owner(student)
+            return Owner(student, "", (DIFFERS,), f"handed in by {student}, named for {typed}")
+        if not account:
+            return Owner(typed)
+        if len(self._typed[account]) > 1:
+            ids = ", ".join(sorted(self._typed[account]))
+            return Owner(problem=f"account {account} hands in files of several students: {ids}")
+        student = self._guessed.get(account, "")
+        others = [other for other in self._accounts[student] if other != account]
+        if student and others:
+            return Owner(
+                problem=f"account {account} hands it in as {student}, and so does account "
+                f"{', '.join(others)}"
+            )
+        return Owner(student)
