@@ -132,6 +132,13 @@ def run(
     referee: Annotated[
         int | None, Parameter(help="Run so many notebooks in cold kernels too, and compare.")
     ] = None,
+    roster: Annotated[
+        Path | None, Parameter(help="CSV of who is enrolled: the LMS's gradebook, or ids.")
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        Parameter(negative=(), help="'FILE=ID' or 'FILE=ID:NOTEBOOK': whose a file is."),
+    ] = None,
     running: Running = RUNNING,
     common: Common = COMMON,
 ) -> int:
@@ -145,8 +152,10 @@ def run(
         run__workers=workers,
         run__seed=seed,
         run__referee=referee,
+        course__roster=roster,
         **running.flags,
     )
+    by_hand = dict(map(_placed_by_hand, file or []))
     from grader import pipeline
     from grader.grade.gradebook import needs_person
 
@@ -155,6 +164,7 @@ def run(
         paths,
         settings,
         fresh=fresh,
+        by_hand=by_hand,
         told=lambda intake, plan: _tell_intake(common, paths, intake, plan, settings),
         warned=lambda notice: _warn((notice,)),
         progress=bar,
@@ -167,6 +177,7 @@ def run(
         if not graded.differences:
             common.say("referee: no difference between pipe and cold kernels")
         code = max(code, int(bool(graded.differences)))
+    _tell_strangers(graded.gradebook)
     if not graded.gradebook.grades:
         code = 1
         for note in graded.gradebook.files:
@@ -223,14 +234,20 @@ def judge(
     assignment: Annotated[
         str | None, Parameter(help="The folder of its package, if not under reference/.")
     ] = None,
+    roster: Annotated[
+        Path | None, Parameter(help="CSV of who is enrolled [default: the run's].")
+    ] = None,
     common: Common = COMMON,
 ) -> int:
     """Judge stored observations again, after points, advice or tolerance changed; runs no code."""
-    settings = common.settings(run__output=results, course__assignment=assignment)
+    settings = common.settings(
+        run__output=results, course__assignment=assignment, course__roster=roster
+    )
     from grader import pipeline
     from grader.grade.gradebook import needs_person
 
     gradebook = pipeline.judge(results, settings)
+    _tell_strangers(gradebook)
     code = int(needs_person(gradebook.grades, gradebook.files))
     _show_gradebook(common, gradebook, results, code, None)
     return code
@@ -468,6 +485,30 @@ def _tell_intake(
         for note in files:
             reason = f": {note.reason}" if note.reason else ""
             common.say(f"  {note.path} → {note.became}{reason}")
+
+
+def _placed_by_hand(said: str) -> tuple[str, str]:
+    """FILE and whose it is, of what was typed after --file."""
+    name, equals, whose = said.rpartition("=")
+    if not (name and equals and whose.strip(" :")):
+        raise UsageError(
+            f"--file {said}: write FILE=ID, as in\n  --file 'Untitled.ipynb=R13940001'"
+        )
+    return name, whose.strip()
+
+
+def _tell_strangers(gradebook: Gradebook) -> None:
+    """Says who handed in and is not enrolled: perhaps it is an id that was mistyped."""
+    from grader.grade.gradebook import NOT_ON_ROSTER
+    from grader.ingest.rosters import nearest
+    from grader.model import Enrolled
+
+    absent = [Enrolled(g.student) for g in gradebook.grades if g.status == "missing"]
+    strangers = [g.student for g in gradebook.grades if NOT_ON_ROSTER in g.flags]
+    for student in strangers:
+        near = nearest(student, absent)
+        hint = f"; is it {near}, who handed in nothing? then --file 'FILE={near}'" if near else ""
+        _warn((f"{student} is not on the roster{hint}",))
 
 
 def _show_gradebook(

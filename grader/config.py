@@ -30,6 +30,7 @@ class Course(_Table):
 
     assignment: str = "week14"
     deadline: str = ""  # ISO 8601 with its offset; the assignment's own if empty
+    roster: Path | None = None  # a CSV of who is enrolled
 
     @field_validator("deadline")
     @classmethod

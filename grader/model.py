@@ -291,6 +291,27 @@ class Grade:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolled:
+    """One student of the course, by the id under which they are listed.
+
+    user  the LMS's number of the account, if it is known
+    ids   every id and login by which they may be called, upper case and NFKC
+    """
+
+    student: str
+    name: str = ""
+    user: str = ""
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a run was told besides the notebooks; kept, so that all can be computed again."""
+
+    enrolled: tuple[Enrolled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FileNote:
     """What became of one file: graded, needs_person, superseded, duplicate or ignored.
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from grader import __version__, names
@@ -25,7 +26,8 @@ from grader.errors import PipeError, SandboxError, StoreError, SubmissionError, 
 from grader.grade import comparison, likeness, suspicions
 from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
-from grader.ingest import assignments, submissions, texts
+from grader.ingest import assignments, rosters, submissions, texts
+from grader.ingest.rosters import Roster
 from grader.ingest.submissions import Intake
 from grader.judge.expectations import expectations
 from grader.judge.questions import doubted, judge_question, judge_written, stand_ins, undecided
@@ -41,6 +43,7 @@ from grader.model import (
     Outcome,
     Record,
     Submission,
+    Told,
 )
 from grader.sandbox.ground import Ground, choose
 from grader.store import Store
@@ -130,12 +133,14 @@ def run(
     settings: Settings,
     *,
     fresh: bool = False,
+    by_hand: Mapping[str, str] = MappingProxyType({}),
     told: Callable[[Intake, Plan], None],
     warned: Callable[[str], None],
     progress: Progress,
 ) -> Graded:
     """Grade what lies at `paths` into the run folder.
 
+    by_hand  whose some files are; see submissions.collect
     Raises UsageError, AssignmentError or StoreError before any notebook is run.
     """
     started = time.monotonic()
@@ -143,7 +148,8 @@ def run(
     # takes a tenth of the time
     gc.set_threshold(50_000, 50, 100)
     bare = plan(settings)
-    intake = submissions.collect(paths, bare.assignment)
+    known = _known(Told(), settings)
+    intake = submissions.collect(paths, bare.assignment, Roster(known.enrolled), by_hand)
     ground = ground_of(settings)
     store = Store(settings.run.output)
     with store.held():
@@ -161,8 +167,8 @@ def run(
         the_plan = bare.on(ground)
         problems = {who: said for who, said in found.items() if isinstance(said, str)}
         records = {who: r for who, r in found.items() if isinstance(r, Record)}
-        gradebook = _gradebook(the_plan, intake.files, records, problems)
-        _write(store, gradebook)
+        gradebook = _gradebook(the_plan, intake.files, records, problems, known)
+        _write(store, gradebook, known)
         differences = _refereed(ground, intake, settings, the_plan, records)
     return Graded(gradebook, time.monotonic() - started, differences)
 
@@ -203,7 +209,7 @@ def judge(folder: Path, settings: Settings) -> Gradebook:
     store.manifest()  # a folder that holds no run is refused before anything is made in it
     with store.held():
         gradebook = stored(folder, settings)
-        _write(store, gradebook)
+        _write(store, gradebook, _known(store.told(), settings))
     return gradebook
 
 
@@ -237,7 +243,14 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
             else:
                 _refuse_other_cases(record, asked[note.notebook])
                 records[note.student, note.notebook] = record
-    return _gradebook(the_plan, notes, records, problems)
+    return _gradebook(the_plan, notes, records, problems, _known(store.told(), settings))
+
+
+def _known(before: Told, settings: Settings) -> Told:
+    """What the settings tell besides the notebooks; where they are silent, what was told before."""
+    course = settings.course
+    enrolled = rosters.read(course.roster) if course.roster else before.enrolled
+    return Told(enrolled)
 
 
 def compare(old: Path, new: Path) -> Comparison:
@@ -450,6 +463,7 @@ def _gradebook(
     files: Iterable[FileNote],
     records: Mapping[tuple[str, str], Record],
     problems: Mapping[tuple[str, str], str],
+    known: Told,
 ) -> Gradebook:
     notes, graded = _placed(the_plan, files, records, problems)
     absent = {
@@ -471,7 +485,7 @@ def _gradebook(
         the_plan.seed,
         the_plan.kernel,
         the_plan.rung,
-        grades(graded, tuple(the_plan.assignment.notebooks), absent, notes),
+        grades(graded, tuple(the_plan.assignment.notebooks), absent, notes, known.enrolled),
         tuple(notes),
         the_plan.notices,
         tolerances,
@@ -576,7 +590,7 @@ def _ungraded(
 # what is written ------------------------------------------------------------------------------
 
 
-def _write(store: Store, gradebook: Gradebook) -> None:
+def _write(store: Store, gradebook: Gradebook, known: Told) -> None:
     from grader.report import pages, spreadsheet
 
     store.write("gradebook.csv", spreadsheet.gradebook_csv(gradebook))
@@ -590,6 +604,7 @@ def _write(store: Store, gradebook: Gradebook) -> None:
     store.write("reports/index.html", pages.class_page(gradebook).encode())
     store.remove_pages_but(names)
     store.save_notes(gradebook.files)
+    store.save_told(known)
     store.write("run.json", (json.dumps(manifest(gradebook), indent=1) + "\n").encode())
 
 

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from grader import wire
 from grader.errors import StoreError
-from grader.model import FileNote, Observation, Outcome, Record
+from grader.model import FileNote, Observation, Outcome, Record, Told
 
 FORMAT = 3  # of the stored records; another one is graded anew
 WRITTEN_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
@@ -156,6 +156,24 @@ class Store:
                 raise StoreError(f"{path} breaks off in row {number}")
         return read
 
+    def save_told(self, told: Told) -> None:
+        """Keep what the run was told besides the notebooks."""
+        data = json.dumps(dataclasses.asdict(told), ensure_ascii=False)
+        self.write("records/told", data.encode("utf-8", "replace"))
+
+    def told(self) -> Told:
+        """What `save_told` was given; nothing, if the run was of a version that kept none.
+
+        Raises StoreError if it cannot be read.
+        """
+        try:
+            data = json.loads((self.records_folder / "told").read_bytes())
+            return _reader_of(Told).validate_python(data)  # type: ignore[no-any-return]
+        except FileNotFoundError:
+            return Told()
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"{self.folder} holds no whole run: {error}") from None
+
     def manifest(self) -> dict[str, Any]:
         """What run.json says.  Raises StoreError if it is not there or not ours."""
         try:
@@ -224,13 +242,13 @@ def from_json(data: bytes) -> Record:
             for observation in (*seen, observed["again"]):
                 if observation is not None:
                     observation["value"] = wire.decode(observation["value"])
-        return _reader().validate_python(record)  # type: ignore[no-any-return]
+        return _reader_of(Record).validate_python(record)  # type: ignore[no-any-return]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"not a stored record: {error}") from None
 
 
 @cache
-def _reader() -> Any:
+def _reader_of(kind: Any) -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Record)
+    return TypeAdapter(kind)

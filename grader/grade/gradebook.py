@@ -1,13 +1,14 @@
-"""From graded notebooks to every student's grade, one row for whoever handed in anything."""
+"""From graded notebooks to every student's grade: who handed in anything, or is enrolled."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from grader.model import FileNote, Grade, NotebookGrade
+from grader.model import Enrolled, FileNote, Grade, NotebookGrade
 
 LATENESS_NOT_CHECKED = "lateness_not_checked"
+NOT_ON_ROSTER = "not_on_roster"
 
 
 def grades(
@@ -15,13 +16,15 @@ def grades(
     notebooks: Collection[str],
     absent: Mapping[str, NotebookGrade],
     files: Collection[FileNote] = (),
+    enrolled: Collection[Enrolled] = (),
 ) -> tuple[Grade, ...]:
-    """A grade for each student in `graded`, by id.
+    """A grade for each student who is in `graded` or enrolled, by id.
 
     graded     what is known of each (student, notebook)
     notebooks  the assignment's, in its order: each student has every one
     absent     what stands for a notebook that was not handed in
     files      what became of every file: they know names, and what is odd about a student's files
+    enrolled   empty if nobody said who is
     """
     named: dict[str, str] = {}
     flagged: dict[str, set[str]] = defaultdict(set)
@@ -29,7 +32,13 @@ def grades(
         named.setdefault(note.student, note.name)
         named[note.student] = named[note.student] or note.name
         flagged[note.student] |= set(note.flags)
-    students = sorted({student for student, _ in graded})
+    for each in enrolled:
+        named[each.student] = each.name or named.get(each.student, "")
+    of_course = {each.student for each in enrolled}
+    students = sorted({student for student, _ in graded} | of_course)
+    if of_course:
+        for student in set(students) - of_course:
+            flagged[student].add(NOT_ON_ROSTER)
     return tuple(
         Grade(
             student,

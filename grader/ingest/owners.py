@@ -1,7 +1,8 @@
 """From what the names of all files say together to whose each of them is.
 
 An account of the LMS cannot be mistaken, so it comes before the id that a student typed into a file
-name; where an account is known by a number alone, the ids in its files' names tell whose it is.
+name.  The roster knows accounts by their number; of one that neither the roster nor a login knows,
+the ids in its files' names tell whose it is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grader import names
+from grader.ingest.rosters import Roster
 
 DIFFERS = "id_differs_from_login"
 
@@ -40,18 +42,21 @@ class Owner:
 
 
 class Owners:
-    """Tells whose a file is, from the names of all of them."""
+    """Tells whose a file is, from the names of all of them and the roster."""
 
-    def __init__(self, claims: Iterable[Claim]) -> None:
+    def __init__(self, claims: Iterable[Claim], roster: Roster) -> None:
+        self._roster = roster
         logins: dict[str, set[str]] = defaultdict(set)
         typed: dict[str, set[str]] = defaultdict(set)
         for claim in claims:
             if claim.account and claim.sent:
-                typed[claim.account] |= {claim.named.student} if claim.named else set()
+                typed[claim.account] |= {self._typed_in(claim)} - {""}
                 logins[claim.account] |= {claim.sent.login} - {""}
-        self._sure = {
-            account: names.student_id(min(known)) for account, known in logins.items() if known
-        }
+        self._sure = {}
+        for account, known in logins.items():
+            enrolled = roster.of_account(account)
+            if enrolled or known:
+                self._sure[account] = enrolled.student if enrolled else roster.student(min(known))
         self._guessed = {
             account: min(ids)
             for account, ids in typed.items()
@@ -64,7 +69,7 @@ class Owners:
 
     def of(self, claim: Claim) -> Owner:
         """Whose the file is of which the name says this."""
-        account, typed = claim.account, claim.named.student if claim.named else ""
+        account, typed = claim.account, self._typed_in(claim)
         if account in self._sure:
             student = self._sure[account]
             if typed in ("", student):
@@ -83,3 +88,7 @@ class Owners:
                 f"{', '.join(others)}"
             )
         return Owner(student)
+
+    def _typed_in(self, claim: Claim) -> str:
+        """The student whose id is in the file's name."""
+        return self._roster.student(claim.named.student) if claim.named else ""

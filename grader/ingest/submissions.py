@@ -11,9 +11,10 @@ import difflib
 import hashlib
 import os
 import stat
+import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,11 +23,17 @@ from grader.authoring import Assignment
 from grader.errors import SubmissionError, UsageError
 from grader.ingest import archives, notebooks
 from grader.ingest.owners import Claim, Owner, Owners
+from grader.ingest.rosters import Roster
 from grader.model import FileNote, NotebookCell, Submission
 
 _COPIES = {".ipynb_checkpoints": "a checkpoint of Jupyter's", "__macosx": "left by macOS"}
 _LEFT_BEHIND = {"thumbs.db": "left by Windows", "desktop.ini": "left by Windows"}
+IDENTICAL = "identical_file"
+
 _NOBODY = Owner()
+_NO_ROSTER = Roster()
+_NOTHING: Mapping[str, str] = {}
+_BY_HAND = (sys.maxsize, 0)  # newer than any resubmission
 _DEPTH = 2  # a class's zip, and in it what a student has zipped
 _ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
@@ -77,6 +84,7 @@ class _Candidate:
     named: names.Named | None = None  # once it is known whose it is
     owner: Owner = _NOBODY
     canonical: bool = False  # it is named exactly as was asked for
+    by_hand: str = ""  # the FILE by which a person said whose it is
 
     @property
     def content(self) -> str:
@@ -113,7 +121,12 @@ class _Candidate:
         )
 
 
-def collect(paths: Sequence[Path], assignment: Assignment) -> Intake:
+def collect(
+    paths: Sequence[Path],
+    assignment: Assignment,
+    roster: Roster = _NO_ROSTER,
+    by_hand: Mapping[str, str] = _NOTHING,
+) -> Intake:
     """Every notebook that counts, and what became of every file; no student's code is run.
 
     A folder is walked with all that lies in it, except through links to folders; zips are opened,
@@ -121,21 +134,31 @@ def collect(paths: Sequence[Path], assignment: Assignment) -> Intake:
     resubmission counts, then the LMS's highest number; files that differ and are equally high are
     left to a person, as is a file that cannot be read or placed.
 
-    Raises UsageError if a path is missing, cannot be read, holds no file, or is a file that is
-    neither a notebook nor a zip; or if all that was given is one zip, and it is refused.
+    by_hand  from a file, by its path or its name, to whose it is: "R13940001", or with which
+             notebook "R13940001:colab2"; it counts before every other file
+
+    Raises UsageError if one of `by_hand` is not there or does not say enough; if a path is
+    missing, cannot be read, holds no file, or is a file that is neither a notebook nor a zip; or
+    if all that was given is one zip, and it is refused.
     """
     if not paths:
         raise UsageError("no path was given; give the folder that holds the notebooks")
     notes: list[FileNote] = []
     candidates: list[_Candidate] = []
     opened: list[str] = []
-    for found in _all_looked_at(paths, assignment, opened):
+    for found in _all_looked_at(paths, _Asked(assignment, by_hand), opened):
         if isinstance(found, FileNote):
             notes.append(found)
         else:
             candidates.append(found)
-    owners = Owners(candidate.claim for candidate in candidates)
-    placed = [_placed(candidate, owners, assignment) for candidate in candidates]
+    _refuse_unclear(by_hand, candidates)
+    owners = Owners((c.claim for c in candidates if not c.by_hand), roster)
+    placed = [
+        _placed_by_hand(candidate, by_hand[candidate.by_hand], assignment, roster)
+        if candidate.by_hand
+        else _placed(candidate, owners, assignment)
+        for candidate in candidates
+    ]
     groups: dict[tuple[str, str], list[_Candidate]] = defaultdict(list)
     for candidate in placed:
         if candidate.named and not candidate.other:
@@ -146,22 +169,35 @@ def collect(paths: Sequence[Path], assignment: Assignment) -> Intake:
         submission, said = _counting(groups[student, notebook])
         submissions += [submission] if submission else []
         notes += said
-    files = sorted(notes, key=lambda note: (note.path, note.sha256))
+    files = sorted(_alike_flagged(notes), key=lambda note: (note.path, note.sha256))
     return Intake(tuple(submissions), tuple(files), tuple(sorted(opened)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is looked for in names: the assignment's, and those of files placed by hand."""
+
+    assignment: Assignment
+    by_hand: Mapping[str, str]
+
+    def placed_by_hand(self, path: str, own_name: str) -> str:
+        """The FILE under which a person said whose this file is; empty if nobody did."""
+        known = (path, path.rpartition("/")[2], own_name)
+        return next((name for name in known if name in self.by_hand), "")
+
+
 def _all_looked_at(
-    paths: Sequence[Path], assignment: Assignment, opened: list[str]
+    paths: Sequence[Path], asked: _Asked, opened: list[str]
 ) -> Iterator[FileNote | _Candidate]:
     """Each file as it was looked at, those in zips after one another; `opened` gets the zips."""
     for file in _files(paths):
         alone = len(paths) == 1 and paths[0] == file.place
-        yield from _unpacked(file, assignment, opened, alone=alone)
+        yield from _unpacked(file, asked, opened, alone=alone)
 
 
 def _unpacked(
     file: _File,
-    assignment: Assignment,
+    asked: _Asked,
     opened: list[str],
     *,
     alone: bool = False,
@@ -173,13 +209,13 @@ def _unpacked(
     depth  in how many zips it lies
     """
     if file.skipped or file.problem or not archives.is_zip(file.name) or depth == _DEPTH:
-        yield _looked_at(file, assignment)
+        yield _looked_at(file, asked)
         return
     try:
         source = file.member.content() if file.member else file.place
         with archives.opened(source) as members:
-            sent = file.sent or _sent(file, assignment)
-            whole = _looked_at(replace(file, problem="opened"), assignment)
+            sent = file.sent or _sent(file, asked.assignment)
+            whole = _looked_at(replace(file, problem="opened"), asked)
             named = whole.claim.named if isinstance(whole, _Candidate) else None
             files = []
             for member in members:
@@ -201,11 +237,11 @@ def _unpacked(
                 raise SubmissionError("there is no file of a student's in it")
             opened.append(file.path)
             for inner in files:
-                yield from _unpacked(inner, assignment, opened, depth=depth + 1)
+                yield from _unpacked(inner, asked, opened, depth=depth + 1)
     except SubmissionError as error:
         if alone:
             raise UsageError(f"{file.place}: {error}") from error
-        yield _looked_at(replace(file, problem=str(error)), assignment)
+        yield _looked_at(replace(file, problem=str(error)), asked)
 
 
 def _skipped(parts: tuple[str, ...]) -> str:
@@ -221,14 +257,15 @@ def _sent(file: _File, assignment: Assignment) -> names.Sent | None:
     return names.sent(path, assignment.file_name, assignment.notebooks.keys())
 
 
-def _looked_at(file: _File, assignment: Assignment) -> FileNote | _Candidate:
+def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
     """The file with what its name and its bytes say; or that it is not looked at."""
-    template, keys = assignment.file_name, assignment.notebooks.keys()
+    template, keys = asked.assignment.file_name, asked.assignment.notebooks.keys()
     if file.skipped:
         return FileNote(file.path, "ignored", reason=file.skipped)
-    sent = file.sent or _sent(file, assignment)
+    sent = file.sent or _sent(file, asked.assignment)
     own_name = sent.file_name if sent else file.name
-    if not names.ends_as_notebook(own_name):
+    by_hand = asked.placed_by_hand(file.path, own_name)
+    if not names.ends_as_notebook(own_name) and not by_hand:
         # whose it may be is noted: a student with this file alone has not handed in nothing
         stem = f"{Path(own_name).stem}{names.EXTENSION}"
         named = names.parse(stem, template, keys) or file.named
@@ -242,6 +279,7 @@ def _looked_at(file: _File, assignment: Assignment) -> FileNote | _Candidate:
         Claim(names.parse(own_name, template, keys) or file.named, sent),
         own_name,
         problem=file.problem,
+        by_hand=by_hand,
     )
     if file.problem:
         return candidate
@@ -253,6 +291,43 @@ def _looked_at(file: _File, assignment: Assignment) -> FileNote | _Candidate:
     except SubmissionError as error:
         return replace(candidate, sha256=sha256, problem=str(error))
     return replace(candidate, sha256=sha256, cells=cells, notes=notes)
+
+
+def _refuse_unclear(by_hand: Mapping[str, str], candidates: Sequence[_Candidate]) -> None:
+    """Raises UsageError unless each FILE that was placed by hand is one file that was found."""
+    for name in by_hand:
+        found = sorted(c.path for c in candidates if c.by_hand == name)
+        if not found:
+            known = {c.path.rpartition("/")[2]: c.path for c in candidates}
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"\n  did you mean {near[0]} ?" if near else ""
+            raise UsageError(f"--file {name}: there is no such file{hint}")
+        if len(found) > 1:
+            raise UsageError(f"--file {name}: there are several: give one of {', '.join(found)}")
+
+
+def _placed_by_hand(
+    candidate: _Candidate, said: str, assignment: Assignment, roster: Roster
+) -> _Candidate:
+    """The candidate with the student, and the notebook if need be, that a person said."""
+    keys = assignment.notebooks.keys()
+    student, _, notebook = said.partition(":")
+    student = roster.student(student)
+    named = candidate.claim.named
+    if not notebook and named is None:
+        stem = candidate.own_name.removesuffix(Path(candidate.own_name).suffix)
+        named = names.parse_of(f"{stem}{names.EXTENSION}", student, keys)
+    notebook = notebook or (named.notebook if named else "")
+    if not student or notebook not in keys:
+        raise UsageError(
+            f"--file {candidate.by_hand}={said}: say whose it is and which notebook, as in\n"
+            f"  --file '{candidate.by_hand}={student or 'R13940001'}:{next(iter(keys))}'"
+        )
+    return replace(
+        candidate,
+        owner=Owner(student, note="placed by hand"),
+        named=names.Named(student, notebook, _BY_HAND),
+    )
 
 
 def _placed(candidate: _Candidate, owners: Owners, assignment: Assignment) -> _Candidate:
@@ -330,6 +405,22 @@ def _counting(group: list[_Candidate]) -> tuple[Submission | None, list[FileNote
     )
     hint = f"; an older file can be read: {readable[-1].path}" if readable else ""
     return None, [*notes, chosen.became("needs_person", chosen.problem + hint)]
+
+
+def _alike_flagged(notes: Sequence[FileNote]) -> list[FileNote]:
+    """The notes, with a flag on what two students handed in byte for byte."""
+    same: dict[str, list[FileNote]] = defaultdict(list)
+    for note in notes:
+        if note.became == "graded":
+            same[note.sha256].append(note)
+    found = []
+    for note in notes:
+        alike = sorted(o.path for o in same[note.sha256] if o.student != note.student)
+        if note.became == "graded" and alike:
+            reason = "; ".join(filter(None, (note.reason, f"the same bytes as {', '.join(alike)}")))
+            note = replace(note, flags=(*note.flags, IDENTICAL), reason=reason)  # noqa: PLW2901
+        found.append(note)
+    return found
 
 
 def _newest(group: list[_Candidate]) -> list[_Candidate]:

@@ -85,3 +85,57 @@ def test_check_takes_one_notebook_and_no_zip(command, class_zip):
 
     assert ended.returncode == 2
     assert "is no notebook: name one that ends in .ipynb" in ended.stderr
+
+
+def test_who_is_enrolled_has_a_row_also_when_judged_again(command, class_zip, tmp_path):
+    results, roster = tmp_path / "results", tmp_path / "gradebook.csv"
+    roster.write_text(
+        "Student,ID,SIS Login ID,Section,week14 (4321)\n"
+        "    Points Possible,,,,100.00\n"
+        "學生甲,10001,r13940001,S,\n學生乙,10002,r13940002,S,\n學生丁,10005,r13940005,S,\n",
+        encoding="utf-8",
+    )
+    said = "R13940003 is not on the roster; is it R13940005, who handed in nothing?"
+
+    ran = command("run", class_zip, "-o", results, "--roster", roster)
+    first = (results / "gradebook.csv").read_bytes()
+    roster.unlink()
+    judged = command("judge", results)
+
+    assert (ran.returncode, judged.returncode) == (1, 1), ran.stderr + judged.stderr
+    assert said in ran.stderr and said in judged.stderr
+    rows = table(results / "gradebook.csv")
+    assert [(s, r["name"], r["status"]) for s, r in rows.items()] == [
+        ("R13940001", "學生甲", "graded"),
+        ("R13940002", "學生乙", "needs_person"),
+        ("R13940003", "學生丙", "graded"),
+        ("R13940004", "", "needs_person"),
+        ("R13940005", "學生丁", "missing"),
+    ]
+    assert [s for s, r in rows.items() if "not_on_roster" in r["flags"]] == [
+        "R13940003",
+        "R13940004",
+    ]
+    assert rows["R13940005"]["total"] == "0"
+    assert (results / "gradebook.csv").read_bytes() == first
+
+
+def test_a_hopeless_name_is_placed_by_hand(command, tmp_path):
+    shutil.copy(EXCELLENT, tmp_path / "Untitled0.ipynb")
+
+    ended = command(
+        "run", tmp_path / "Untitled0.ipynb", "-o", tmp_path / "r",
+        "--file", "Untitled0.ipynb=r13940008:colab1",
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stderr
+    assert table(tmp_path / "r" / "gradebook.csv")["R13940008"]["colab1"] == "30"
+
+
+@pytest.mark.parametrize("said", ["Untitled0.ipynb", "=R1", "x.ipynb="])
+def test_what_is_no_file_and_id_is_wrong_use(command, tmp_path, said):
+    ended = command("run", EXCELLENT, "-o", tmp_path / "r", "--file", said)
+
+    assert ended.returncode == 2
+    assert "write FILE=ID" in ended.stderr
+    assert not (tmp_path / "r").exists()

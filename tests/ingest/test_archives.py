@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from grader.errors import SubmissionError, UsageError
 from grader.ingest import archives, notebooks
 from grader.ingest.owners import DIFFERS
+from grader.ingest.rosters import Roster
 from grader.ingest.submissions import collect
+from grader.model import Enrolled
 from tests.ingest.lms_names import anonymous, canvas, group, ntu_cool
 from tests.ingest.test_submissions import ASSIGNMENT, ONE, cells, laid_out
 
@@ -280,6 +282,31 @@ def test_a_file_of_a_known_account_says_which_notebook_it_is_or_needs_a_person(t
         clear: ("graded", "R1 colab1", ""),
         unclear: ("needs_person", "R1", "its name does not say which notebook of R1 it is"),
     }
+
+
+def test_the_roster_knows_an_account_by_its_number_and_a_student_by_any_id(tmp_path):
+    roster = Roster([
+        Enrolled("R1", "甲", "101", ("R1", "JIA.A")),
+        Enrolled("R2", "乙", "102", ("R2",)),
+    ])  # fmt: skip
+    made = zip_at(
+        tmp_path / "a.zip",
+        {
+            canvas("甲", 101, 501, "jia.a_week14_colab1_homework.ipynb"): "1",
+            canvas("乙", 102, 502, "R1_week14_colab2_homework.ipynb"): "2",
+            ntu_cool("jia.a", "甲", 999, 503, "colab3.ipynb"): "3",
+            "101_102_link.html": b"",
+        },
+    )
+
+    intake = collect([made], ASSIGNMENT, roster)
+
+    assert [(s.student, s.cells[0].source) for s in intake.submissions] == [
+        ("R1", "1"), ("R1", "3"), ("R2", "2")
+    ]  # fmt: skip
+    flags = {note.student: note.flags for note in intake.files if note.flags}
+    assert flags == {"R2": (DIFFERS,)}
+    assert {n.student for n in intake.files if n.path.endswith(".html")} == {"R2"}
 
 
 # what is no notebook -------------------------------------------------------------------------

@@ -506,3 +506,88 @@ def test_a_path_that_may_not_be_asked_about_is_refused(tmp_path, monkeypatch):
 def test_no_path_is_refused():
     with pytest.raises(UsageError, match="no path was given"):
         collect([], ASSIGNMENT)
+
+
+# placed by hand -------------------------------------------------------------------------------
+
+
+def by_hand(folder, **said):
+    return collect([folder], ASSIGNMENT, by_hand=said["said"])
+
+
+@pytest.mark.parametrize(
+    "name, file, said",
+    [
+        ("Untitled0.ipynb", "Untitled0.ipynb", "r9:colab2"),
+        ("a/Untitled0.ipynb", "a/Untitled0.ipynb", "R9:colab2"),
+        ("a/Untitled0.ipynb", "Untitled0.ipynb", "R9:colab2"),
+        ("my colab2.ipynb", "my colab2.ipynb", "R9"),
+        ("R1_week14_colab2_homework.ipynb", "R1_week14_colab2_homework.ipynb", "R9"),
+        ("R1_week14_colab1_homework.ipynb", "R1_week14_colab1_homework.ipynb", "R9:colab2"),
+        ("colab2.ipynb.txt", "colab2.ipynb.txt", "R9"),
+        ("hw.json", "hw.json", "R9:colab2"),
+        ("r1#_甲_101_501_x.ipynb", "x.ipynb", "R9:colab2"),
+        ("a=b.ipynb", "a=b.ipynb", "R9:colab2"),
+    ],
+    ids=ascii,
+)
+def test_a_person_may_say_whose_a_file_is(tmp_path, name, file, said):
+    laid_out(tmp_path, {name: "x"})
+
+    intake = by_hand(tmp_path, said={file: said})
+
+    assert [(s.student, s.notebook) for s in intake.submissions] == [("R9", "colab2")]
+    assert [(n.became, n.flags, n.reason) for n in intake.files] == [
+        ("graded", (), "placed by hand")
+    ]
+
+
+def test_what_a_person_placed_counts_before_every_other_file(tmp_path):
+    laid_out(tmp_path, {f"{ONE}-7.ipynb": "x", "Untitled.ipynb": "y"})
+
+    intake = by_hand(tmp_path, said={"Untitled.ipynb": "R1:colab1"})
+
+    assert [(n.path, n.became) for n in intake.files] == [
+        (f"{ONE}-7.ipynb", "superseded"),
+        ("Untitled.ipynb", "graded"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "file, said, error",
+    [
+        ("Untitld.ipynb", "R1:colab1", "--file Untitld.ipynb: there is no such file\n"
+         "  did you mean Untitled.ipynb ?"),
+        ("same.ipynb", "R1:colab1",
+         "--file same.ipynb: there are several: give one of a/same.ipynb, b/same.ipynb"),
+        ("Untitled.ipynb", "R1", "--file Untitled.ipynb=R1: say whose it is and which notebook, as "
+         "in\n  --file 'Untitled.ipynb=R1:colab1'"),
+        ("Untitled.ipynb", "R1:colab9", "--file Untitled.ipynb=R1:colab9: say whose it is and "
+         "which notebook, as in\n  --file 'Untitled.ipynb=R1:colab1'"),
+    ],
+    ids=["missing", "several", "no notebook", "no such notebook"],
+)  # fmt: skip
+def test_a_file_that_a_person_did_not_place_well_is_wrong_use(tmp_path, file, said, error):
+    laid_out(tmp_path, {"Untitled.ipynb": "x", "a/same.ipynb": "y", "b/same.ipynb": "y"})
+
+    with pytest.raises(UsageError) as caught:
+        by_hand(tmp_path, said={file: said})
+
+    assert str(caught.value) == error
+
+
+# copies ---------------------------------------------------------------------------------------
+
+
+def test_the_same_bytes_of_two_students_are_flagged_with_whose_they_are(tmp_path):
+    two, three = "R2_week14_colab1_homework.ipynb", "R3_week14_colab1_homework.ipynb"
+    laid_out(tmp_path, {f"{ONE}.ipynb": "x", two: "x", three: "y", f"again/{two}": "x"})
+
+    intake = collect([tmp_path], ASSIGNMENT)
+
+    assert [(n.path, n.flags, n.reason) for n in intake.files if n.became == "graded"] == [
+        (f"{ONE}.ipynb", ("identical_file",), f"the same bytes as {two}"),
+        (two, ("identical_file",), f"the same bytes as {ONE}.ipynb"),
+        (three, (), ""),
+    ]
+    assert len(intake.submissions) == 3

@@ -1,7 +1,7 @@
 """From graded notebooks to a row for each student."""
 
-from grader.grade.gradebook import LATENESS_NOT_CHECKED, grades, needs_person
-from grader.model import FileNote, Judgement, NotebookGrade, Outcome
+from grader.grade.gradebook import LATENESS_NOT_CHECKED, NOT_ON_ROSTER, grades, needs_person
+from grader.model import Enrolled, FileNote, Judgement, NotebookGrade, Outcome
 
 
 def graded(notebook, earned, outcome=Outcome.PASSED, flags=(), **fields):
@@ -71,3 +71,27 @@ def test_a_student_of_whom_nothing_could_be_graded_is_missing():
 def test_a_file_that_could_not_be_placed_needs_a_person():
     assert needs_person([], [FileNote("x.ipynb", "needs_person")])
     assert not needs_person([], [FileNote("x.txt", "ignored")])
+
+
+def test_every_enrolled_student_has_a_row_and_others_are_flagged():
+    given = {("B", "colab1"): graded("colab1", 3), ("X", "colab1"): graded("colab1", 4)}
+    enrolled = [Enrolled("B", "乙"), Enrolled("A", "甲"), Enrolled("C")]
+    files = [FileNote("c.pdf", "ignored", student="C", name="丙"), FileNote("?", "ignored")]
+
+    made = grades(given, ["colab1", "colab2"], ABSENT, files, enrolled)
+
+    assert [(g.student, g.name, g.status, g.total) for g in made] == [
+        ("A", "甲", "missing", 0),
+        ("B", "乙", "graded", 3),
+        ("C", "丙", "missing", 0),
+        ("X", "", "graded", 4),
+    ]
+    assert [NOT_ON_ROSTER in g.flags for g in made] == [False, False, False, True]
+
+
+def test_without_a_roster_nobody_is_a_stranger_and_names_are_the_lms_s():
+    files = [FileNote("x", "graded", student="A", flags=("identical_file",), name="甲")]
+
+    (grade,) = grades({("A", "colab1"): graded("colab1", 3)}, ["colab1"], ABSENT, files)
+
+    assert (grade.name, grade.flags) == ("甲", ("identical_file", LATENESS_NOT_CHECKED))

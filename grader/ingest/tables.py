@@ -1,0 +1,88 @@
+"""From a CSV as LMSs, Excel and people write it to its rows: any usual encoding and separator."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.errors import UsageError
+
+_SEPARATORS = (",", ";", "\t")
+_GUARDED = re.compile(r'="(.*)"|\'([=+\-@\t\r].*)', re.DOTALL)  # so that no formula is run
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a CSV, each with its line number, by its columns' names.
+
+    columns  as they are read: lower case, with single spaces for spaces, "_" and "-"
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, dict[str, str]], ...]
+
+    def first(self, names: Iterable[str]) -> str:
+        """The first of these names that a column has; empty if none has."""
+        return next((name for name in names if name in self.columns), "")
+
+
+def read(path: Path) -> Table:
+    """The table in a CSV file with a row of headings; rows without any text are left out.
+
+    Raises UsageError if it cannot be read.
+    """
+    text = decoded(path)
+    headings = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(_SEPARATORS, key=headings.count)
+    rows: list[tuple[int, dict[str, str]]] = []
+    columns: tuple[str, ...] = ()
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not columns:
+                columns = tuple(map(_column, cells))
+                continue
+            row: dict[str, str] = {}
+            for name, cell in zip(columns, cells, strict=False):
+                row.setdefault(name, _cell(cell))
+            rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise UsageError(f"{path} line {reader.line_num}: not a CSV: {error}") from None
+    if not columns:
+        raise UsageError(f"{path} is empty: expected a CSV with a row of headings")
+    return Table(path, columns, tuple(rows))
+
+
+def decoded(path: Path) -> str:
+    """The text of a file in UTF-8, UTF-16 or Big5.  Raises UsageError if it is none."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"no such file: {path}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp950"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise UsageError(f"{path} is neither UTF-8 nor Big5: save it as UTF-8")
+
+
+def _column(text: str) -> str:
+    return re.sub(r"[\s_\-]+", " ", unicodedata.normalize("NFKC", text)).strip().lower()
+
+
+def _cell(text: str) -> str:
+    match = _GUARDED.fullmatch(text.strip())
+    return (match[1] or match[2] or "").strip() if match else text.strip()
