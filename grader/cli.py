@@ -72,6 +72,33 @@ class Common:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class Handing:
+    """Options on who should have handed in, and when."""
+
+    roster: Annotated[
+        Path | None, Parameter(help="CSV of who is enrolled: the LMS's gradebook, or ids.")
+    ] = None
+    deadline: Annotated[
+        str | None,
+        Parameter(help="Its last second, Taipei's if without offset [default: its own]."),
+    ] = None
+    late: Annotated[
+        str | None,
+        Parameter(help="What late work earns: zero, or keep its points [default: zero]."),
+    ] = None
+    times: Annotated[
+        list[Path] | None,
+        Parameter(negative=(), help="When all was handed in: Canvas's submissions, or a CSV."),
+    ] = None
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        names = ("roster", "deadline", "late", "times")
+        return {f"course__{name}": getattr(self, name) for name in names}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Running:
     """Options of the commands that run notebooks."""
 
@@ -112,6 +139,7 @@ class Running:
 
 COMMON = Common()
 RUNNING = Running()
+HANDING = Handing()
 
 
 @app.command
@@ -132,13 +160,11 @@ def run(
     referee: Annotated[
         int | None, Parameter(help="Run so many notebooks in cold kernels too, and compare.")
     ] = None,
-    roster: Annotated[
-        Path | None, Parameter(help="CSV of who is enrolled: the LMS's gradebook, or ids.")
-    ] = None,
     file: Annotated[
         list[str] | None,
         Parameter(negative=(), help="'FILE=ID' or 'FILE=ID:NOTEBOOK': whose a file is."),
     ] = None,
+    handing: Handing = HANDING,
     running: Running = RUNNING,
     common: Common = COMMON,
 ) -> int:
@@ -152,7 +178,7 @@ def run(
         run__workers=workers,
         run__seed=seed,
         run__referee=referee,
-        course__roster=roster,
+        **handing.flags,
         **running.flags,
     )
     by_hand = dict(map(_placed_by_hand, file or []))
@@ -177,7 +203,7 @@ def run(
         if not graded.differences:
             common.say("referee: no difference between pipe and cold kernels")
         code = max(code, int(bool(graded.differences)))
-    _tell_strangers(graded.gradebook)
+    _tell_strangers(graded.gradebook, settings)
     if not graded.gradebook.grades:
         code = 1
         for note in graded.gradebook.files:
@@ -234,20 +260,16 @@ def judge(
     assignment: Annotated[
         str | None, Parameter(help="The folder of its package, if not under reference/.")
     ] = None,
-    roster: Annotated[
-        Path | None, Parameter(help="CSV of who is enrolled [default: the run's].")
-    ] = None,
+    handing: Handing = HANDING,
     common: Common = COMMON,
 ) -> int:
-    """Judge stored observations again, after points, advice or tolerance changed; runs no code."""
-    settings = common.settings(
-        run__output=results, course__assignment=assignment, course__roster=roster
-    )
+    """Judge stored observations again, after points, advice, deadlines changed; runs no code."""
+    settings = common.settings(run__output=results, course__assignment=assignment, **handing.flags)
     from grader import pipeline
     from grader.grade.gradebook import needs_person
 
     gradebook = pipeline.judge(results, settings)
-    _tell_strangers(gradebook)
+    _tell_strangers(gradebook, settings)
     code = int(needs_person(gradebook.grades, gradebook.files))
     _show_gradebook(common, gradebook, results, code, None)
     return code
@@ -458,6 +480,8 @@ class _Bar:
 def _tell_intake(
     common: Common, paths: list[Path], intake: Intake, plan: Plan, settings: Settings
 ) -> None:
+    from grader import times
+
     _warn(plan.notices)
     files = intake.files
     became = [note.became for note in files]
@@ -476,9 +500,8 @@ def _tell_intake(
         for key in plan.assignment.notebooks
     )
     deadline = settings.course.deadline or plan.assignment.deadline
-    until = (
-        f" · deadline {deadline[:16].replace('T', ' ')} (lateness not checked)" if deadline else ""
-    )
+    unchecked = "" if settings.course.times else " (lateness not checked: no --times)"
+    until = f" · deadline {times.said(times.end(deadline))}{unchecked}" if deadline else ""
     who = f"{len(students)} student{'s' * (len(students) != 1)}"
     common.say(f"{who} · {each}{until}")
     if common.verbose:
@@ -497,8 +520,9 @@ def _placed_by_hand(said: str) -> tuple[str, str]:
     return name, whose.strip()
 
 
-def _tell_strangers(gradebook: Gradebook) -> None:
-    """Says who handed in and is not enrolled: perhaps it is an id that was mistyped."""
+def _tell_strangers(gradebook: Gradebook, settings: Settings) -> None:
+    """Says who handed in and is not enrolled, or has more time and is nobody: mistyped ids?"""
+    from grader import names
     from grader.grade.gradebook import NOT_ON_ROSTER
     from grader.ingest.rosters import nearest
     from grader.model import Enrolled
@@ -509,6 +533,10 @@ def _tell_strangers(gradebook: Gradebook) -> None:
         near = nearest(student, absent)
         hint = f"; is it {near}, who handed in nothing? then --file 'FILE={near}'" if near else ""
         _warn((f"{student} is not on the roster{hint}",))
+    known = {grade.student for grade in gradebook.grades}
+    for student in settings.course.extensions:
+        if names.student_id(student) not in known:
+            _warn((f"course.extensions: there is no student {student} here",))
 
 
 def _show_gradebook(

@@ -9,16 +9,36 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from grader import times
 from grader.errors import UsageError
 from grader.model import Limits
 
 DEFAULTS = Limits()
+
+
+def _end_of(value: Any) -> Any:
+    """A deadline as text; TOML has dates and times of its own."""
+    if isinstance(value, date):
+        value = value.isoformat()
+    if value and isinstance(value, str):
+        try:
+            times.end(value)
+        except ValueError:
+            raise ValueError("it is no time, as in 2024-12-10T23:59:59+08:00") from None
+    return value
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Deadline = Annotated[str, BeforeValidator(_end_of)]
 
 
 class _Table(BaseModel):
@@ -26,22 +46,14 @@ class _Table(BaseModel):
 
 
 class Course(_Table):
-    """[course]: which homework, and until when it could be handed in."""
+    """[course]: which homework, who takes it, and until when it could be handed in."""
 
     assignment: str = "week14"
-    deadline: str = ""  # ISO 8601 with its offset; the assignment's own if empty
+    deadline: Deadline = ""  # the assignment's own if empty
+    late: Literal["zero", "keep"] | None = None  # what late work earns; None: zero
+    extensions: dict[str, Deadline] = Field(default_factory=dict)  # by student
     roster: Path | None = None  # a CSV of who is enrolled
-
-    @field_validator("deadline")
-    @classmethod
-    def _with_its_offset(cls, text: str) -> str:
-        try:
-            known = not text or datetime.fromisoformat(text).tzinfo is not None
-        except ValueError:
-            known = False
-        if not known:
-            raise ValueError("it is no time with an offset, as in 2024-12-10T23:59:59+08:00")
-        return text
+    times: Annotated[tuple[Path, ...], BeforeValidator(_several)] = ()  # of when all was handed in
 
 
 class Run(_Table):

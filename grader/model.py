@@ -223,12 +223,21 @@ class Judgement:
     text: str = ""
 
 
+class Lateness(StrEnum):
+    """Whether a notebook came before its deadline."""
+
+    ON_TIME = "on_time"
+    LATE = "late"
+    NOT_CHECKED = "not_checked"  # nobody said when it came: never on time
+
+
 @dataclass(frozen=True, slots=True)
 class NotebookGrade:
     """One notebook of one student.
 
     `outcome` is PASSED if it was graded, MISSING if it was not handed in, ERROR if it could not
-    be graded; then `problem` is the reason in one line.
+    be graded; then `problem` is the reason in one line.  `withheld` is set if it came too late to
+    earn anything: `worth` is then what it would have earned.
     """
 
     notebook: str
@@ -237,9 +246,16 @@ class NotebookGrade:
     record: Record | None = None
     problem: str = ""
     path: str = ""
+    lateness: Lateness = Lateness.NOT_CHECKED
+    withheld: bool = False
 
     @property
     def earned(self) -> float | None:
+        """The points that count: its worth, 0 if they are withheld."""
+        return 0.0 if self.withheld and self.outcome is not Outcome.ERROR else self.worth
+
+    @property
+    def worth(self) -> float | None:
         """The sum of its decided questions; None if its file could not be graded."""
         if self.outcome is Outcome.ERROR:
             return None
@@ -252,9 +268,8 @@ class NotebookGrade:
     @property
     def needs_person(self) -> bool:
         """Whether a person must look before its points stand; an unmarked text is not that."""
-        return self.outcome is Outcome.ERROR or any(
-            not j.outcome.decided and not j.written for j in self.judgements
-        )
+        undecided = any(not j.outcome.decided and not j.written for j in self.judgements)
+        return self.outcome is Outcome.ERROR or (undecided and not self.withheld)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +302,8 @@ class Grade:
             return "needs_person"
         if all(notebook.outcome is Outcome.MISSING for notebook in self.notebooks):
             return "missing"
+        if any(notebook.lateness is Lateness.LATE for notebook in self.notebooks):
+            return "late"
         return "graded"
 
 
@@ -305,10 +322,33 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """When one thing was handed in, as the LMS or a person says; what they do not say is empty.
+
+    student     upper case, NFKC
+    user        the LMS's number of the account
+    attachment  the LMS's number of the file
+    notebook    empty: any
+    at          ISO 8601 in UTC; empty if only `late` is known
+    late        the LMS's own word, by its own deadline
+    """
+
+    student: str = ""
+    user: str = ""
+    attachment: str = ""
+    notebook: str = ""
+    at: str = ""
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a run was told besides the notebooks; kept, so that all can be computed again."""
 
     enrolled: tuple[Enrolled, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
+    deadline: str = ""  # as it was given; empty: the assignment's
+    late: str = ""  # zero or keep, if it was given
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from grader import __version__, names
+from grader import __version__, names, times
 from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
-from grader.errors import PipeError, SandboxError, StoreError, SubmissionError, UsageError
+from grader.errors import (
+    AssignmentError,
+    PipeError,
+    SandboxError,
+    StoreError,
+    SubmissionError,
+    UsageError,
+)
 from grader.grade import comparison, likeness, suspicions
 from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
-from grader.ingest import assignments, rosters, submissions, texts
+from grader.grade.lateness import Arrivals, Policy, dated
+from grader.ingest import arrivals, assignments, rosters, submissions, texts
 from grader.ingest.rosters import Roster
 from grader.ingest.submissions import Intake
 from grader.judge.expectations import expectations
@@ -148,7 +156,7 @@ def run(
     # takes a tenth of the time
     gc.set_threshold(50_000, 50, 100)
     bare = plan(settings)
-    known = _known(Told(), settings)
+    known = _known(Told(), settings, bare.assignment)
     intake = submissions.collect(paths, bare.assignment, Roster(known.enrolled), by_hand)
     ground = ground_of(settings)
     store = Store(settings.run.output)
@@ -167,7 +175,7 @@ def run(
         the_plan = bare.on(ground)
         problems = {who: said for who, said in found.items() if isinstance(said, str)}
         records = {who: r for who, r in found.items() if isinstance(r, Record)}
-        gradebook = _gradebook(the_plan, intake.files, records, problems, known)
+        gradebook = _gradebook(the_plan, intake.files, records, problems, known, settings)
         _write(store, gradebook, known)
         differences = _refereed(ground, intake, settings, the_plan, records)
     return Graded(gradebook, time.monotonic() - started, differences)
@@ -208,8 +216,8 @@ def judge(folder: Path, settings: Settings) -> Gradebook:
     store = Store(folder)
     store.manifest()  # a folder that holds no run is refused before anything is made in it
     with store.held():
-        gradebook = stored(folder, settings)
-        _write(store, gradebook, _known(store.told(), settings))
+        gradebook, known = _judged_again(store, settings)
+        _write(store, gradebook, known)
     return gradebook
 
 
@@ -218,7 +226,11 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
 
     Raises StoreError as `judge` does.
     """
-    store = Store(folder)
+    return _judged_again(Store(folder), settings)[0]
+
+
+def _judged_again(store: Store, settings: Settings) -> tuple[Gradebook, Told]:
+    """The gradebook of what a run folder holds, and what it was told besides the notebooks."""
     said = store.manifest()
     key, named = said["assignment"]["key"], settings.course.assignment
     assignment = named if Path(named).name == key else key
@@ -243,14 +255,40 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
             else:
                 _refuse_other_cases(record, asked[note.notebook])
                 records[note.student, note.notebook] = record
-    return _gradebook(the_plan, notes, records, problems, _known(store.told(), settings))
+    known = _known(store.told(), settings, the_plan.assignment)
+    return _gradebook(the_plan, notes, records, problems, known, settings), known
 
 
-def _known(before: Told, settings: Settings) -> Told:
-    """What the settings tell besides the notebooks; where they are silent, what was told before."""
+def _known(before: Told, settings: Settings, assignment: Assignment) -> Told:
+    """What the settings tell besides the notebooks; where they are silent, what was told before.
+
+    Raises UsageError if a file that they name cannot be read.
+    """
     course = settings.course
     enrolled = rosters.read(course.roster) if course.roster else before.enrolled
-    return Told(enrolled)
+    roster = Roster(enrolled)
+    came = [arrivals.read(path, assignment, roster) for path in course.times]
+    return Told(
+        enrolled,
+        tuple(arrival for each in came for arrival in each) if came else before.arrivals,
+        course.deadline or before.deadline,
+        course.late or before.late,
+    )
+
+
+def _policy(known: Told, settings: Settings, assignment: Assignment) -> Policy:
+    """Until when work is taken, and what late work earns.
+
+    Raises AssignmentError if the assignment's own deadline is no time.
+    """
+    until = known.deadline or assignment.deadline
+    try:
+        deadline = times.end(until) if until else None
+    except ValueError as error:
+        raise AssignmentError(f"{assignment.key}: deadline: {error}") from None
+    given = settings.course.extensions
+    extensions = {names.student_id(who): times.end(when) for who, when in given.items()}
+    return Policy(deadline, extensions, zero=known.late != "keep")
 
 
 def compare(old: Path, new: Path) -> Comparison:
@@ -464,8 +502,12 @@ def _gradebook(
     records: Mapping[tuple[str, str], Record],
     problems: Mapping[tuple[str, str], str],
     known: Told,
+    settings: Settings,
 ) -> Gradebook:
     notes, graded = _placed(the_plan, files, records, problems)
+    policy, came = _policy(known, settings, the_plan.assignment), Arrivals(known.arrivals)
+    counting = {(note.student, note.notebook): note for note in notes if note.became == "graded"}
+    graded = {who: dated(grade, counting.get(who), came, policy) for who, grade in graded.items()}
     absent = {
         key: _ungraded(the_plan, key, Outcome.MISSING, "It was not handed in.")
         for key in the_plan.assignment.notebooks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from grader.model import Enrolled, FileNote, Grade, NotebookGrade
+from grader.model import Enrolled, FileNote, Grade, Lateness, NotebookGrade, Outcome
 
 LATENESS_NOT_CHECKED = "lateness_not_checked"
 NOT_ON_ROSTER = "not_on_roster"
@@ -51,8 +51,17 @@ def grades(
 
 
 def _flags(notebooks: Iterable[NotebookGrade], of_files: Iterable[str]) -> tuple[str, ...]:
-    raised = {flag for n in notebooks for j in n.judgements for flag in j.flags}
-    return tuple(sorted(raised | {LATENESS_NOT_CHECKED, *of_files}))
+    own = list(notebooks)
+    raised = {flag for n in own for j in n.judgements for flag in j.flags}
+    late = {late_flag(n.notebook) for n in own if n.lateness is Lateness.LATE}
+    handed_in = [n for n in own if n.outcome is not Outcome.MISSING]
+    unknown = any(n.lateness is Lateness.NOT_CHECKED for n in handed_in)
+    return tuple(sorted({*raised, *late, *of_files, *([LATENESS_NOT_CHECKED] * unknown)}))
+
+
+def late_flag(notebook: str) -> str:
+    """The flag of a notebook that came after its deadline."""
+    return f"{notebook}_late"
 
 
 def needs_person(grades: Iterable[Grade], files: Iterable[FileNote]) -> bool:

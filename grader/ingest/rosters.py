@@ -19,6 +19,7 @@ _IDS = (  # the school's own number first; a login only where there is none
     *("sis user id", "student id", "student number", "student no", "id number"),
     *("學號", "学号", "學生學號", "sis login id", "login id", "login", "username", "帳號"),
 )
+ACCOUNTS = ("canvas user id", "user id")  # the LMS's numbers
 _NAMES = ("student", "name", "student name", "full name", "display name", "姓名", "學生姓名")
 _LAST, _FIRST = ("lastname", "last name", "surname"), ("firstname", "first name")
 _MAILS = ("email", "email address", "e mail", "電子郵件")
@@ -65,21 +66,19 @@ def read(path: Path) -> tuple[Enrolled, ...]:
         "id",
         "section",
     } <= set(table.columns)
-    sources = [name for name in (*_IDS, *_MAILS) if name in table.columns]
-    if not sources and "id" in table.columns and not from_lms:
-        sources = ["id"]
+    sources = [] if from_lms and not table.first(_IDS) else id_columns(table)
     if not sources:
         what = "a gradebook without logins" if from_lms else f"columns {', '.join(table.columns)}"
         raise UsageError(
             f"{path}: no column of ids ({what}): expected student_id, SIS Login ID or 學號"
         )
-    users = table.first(("id",) if from_lms else ("canvas user id", "user id"))
+    users = table.first(("id",) if from_lms else ACCOUNTS)
     found: dict[str, tuple[int, Enrolled]] = {}
     for line, row in table.rows:
         name = _name(table, row)
         if from_lms and _is_nobody(row, name):
             continue
-        ids = [name for source in sources for name in _ids(row.get(source, ""))]
+        ids = [name for source in sources for name in ids_of(row.get(source, ""))]
         user = row.get(users, "")
         if not ids and not user:
             raise UsageError(f"{path} line {line}: {name or 'a row'} has no id: fill it in")
@@ -96,7 +95,13 @@ def read(path: Path) -> tuple[Enrolled, ...]:
     return tuple(by_student[student] for student in sorted(by_student))
 
 
-def _ids(cell: str) -> list[str]:
+def id_columns(table: tables.Table) -> list[str]:
+    """The columns of a table that hold ids, the school's own number first."""
+    found = [name for name in (*_IDS, *_MAILS) if name in table.columns]
+    return found or [name for name in table.columns if name == "id"]
+
+
+def ids_of(cell: str) -> list[str]:
     """The ids in a cell: a login with a domain is also known without it."""
     local, at, _ = cell.partition("@")
     return [names.student_id(text) for text in ((local, cell) if at else (cell,)) if text]

@@ -74,7 +74,7 @@ def needs(gradebook: Gradebook) -> list[Need]:
                 reason = notebook.problem or "it could not be graded"
                 found.append(Need(grade.student, grade.name, notebook.notebook, reason, True))
                 continue
-            for judgement in notebook.judgements:
+            for judgement in notebook.judgements if notebook.needs_person else ():
                 if not judgement.outcome.decided and not judgement.written:
                     place = f"{notebook.notebook}.{judgement.question}"
                     reason = why_undecided(judgement, notebook)
@@ -96,8 +96,8 @@ def set_aside(gradebook: Gradebook) -> list[FileNote]:
 
 
 def shared_flags(gradebook: Gradebook) -> set[str]:
-    """The flags that tell no student from another: they are said once for all."""
-    each = [set(grade.flags) for grade in gradebook.grades]
+    """The flags that tell no student who handed in from another: they are said once for all."""
+    each = [set(grade.flags) for grade in gradebook.grades if grade.status != "missing"]
     return set.intersection(*each) if len(each) > 1 else set()
 
 

@@ -584,6 +584,7 @@ def _environment() -> Environment:
         "events": wording.events,
         "advice": prose.advice,
         "inline": prose.inline,
+        "lateness_said": wording.lateness_said,
         "starred": _starred,
         "squares": _squares,
     }
@@ -614,4 +615,6 @@ def _starred(notebook: NotebookGrade) -> str:
     """A notebook's points, with * while some text of it is not marked, ? where it is unknown."""
     if notebook.earned is None:
         return "?"
+    if notebook.withheld:
+        return f"{points(notebook.earned)} late"
     return points(notebook.earned) + ("*" if wording.unmarked_texts([notebook]) else "")

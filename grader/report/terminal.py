@@ -22,6 +22,7 @@ from grader.model import (
     Grade,
     Gradebook,
     Judgement,
+    Lateness,
     NotebookGrade,
     Outcome,
     QuestionChange,
@@ -38,6 +39,7 @@ from grader.report.wording import (
     counted,
     events,
     finding_of,
+    lateness_said,
     misconceptions,
     notebook_keys,
     place_said,
@@ -464,12 +466,14 @@ class _Voice:
 
 
 def _notebook(notebook: NotebookGrade, console: Console, say: _Voice) -> None:
-    star = "*" if unmarked_texts([notebook]) else ""
+    star = "*" if unmarked_texts([notebook]) and not notebook.withheld else ""
     earned = "?" if notebook.earned is None else points(notebook.earned) + star
     say.ends([(notebook.notebook, "bold")], f"{earned} / {points(notebook.possible)}")
     if notebook.outcome is Outcome.MISSING:
         say.line("– not handed in", indent=2)
         return
+    if notebook.lateness is Lateness.LATE:
+        say.line(lateness_said(notebook), indent=2, style="yellow")
     if notebook.outcome is Outcome.ERROR:
         say.line(f"! could not be graded: {notebook.problem}", indent=2, style="blue")
         say.line("This is not a zero: a person has to look.", indent=2)
@@ -567,6 +571,8 @@ def _points_in_table(notebook: NotebookGrade) -> str:
         return "–"
     if notebook.earned is None:
         return "ERR"
+    if notebook.withheld:
+        return f"{points(notebook.earned)} late"
     if notebook.needs_person:
         return points(notebook.earned) + "?"
     return points(notebook.earned) + ("*" if unmarked_texts([notebook]) else "")
@@ -588,9 +594,17 @@ def _short_flags(grade: Grade, shared: set[str]) -> list[str]:
         if notebook.outcome is Outcome.ERROR
     ]
     judgements = [j for notebook in grade.notebooks for j in notebook.judgements]
+    withheld = [
+        f"{notebook.notebook} late: {points(notebook.worth)} withheld"
+        for notebook in grade.notebooks
+        if notebook.withheld and notebook.worth is not None
+    ]
     known = dict.fromkeys(readable(name) for j in judgements for name in misconceptions(j))
     flags = sorted({flag for j in judgements for flag in j.flags} | set(grade.flags))
-    return [*trouble, *known, *(readable(flag) for flag in flags if flag not in shared)]
+    shared = shared | {
+        f"{notebook.notebook}_late" for notebook in grade.notebooks if notebook.withheld
+    }
+    return [*trouble, *withheld, *known, *(readable(flag) for flag in flags if flag not in shared)]
 
 
 def _legend(gradebook: Gradebook) -> list[str]:

@@ -137,6 +137,18 @@ def unmarked_texts(notebooks: Iterable[NotebookGrade]) -> int:
     return sum(j.written and j.earned is None for n in notebooks for j in n.judgements)
 
 
+def lateness_said(notebook: NotebookGrade) -> str:
+    """What coming too late costs a notebook, in one sentence."""
+    if not notebook.withheld:
+        return "It was handed in after the deadline; its points count all the same."
+    if notebook.worth is None:
+        return "It was handed in after the deadline."
+    return (
+        "It was handed in after the deadline, so none of its points count; in time it would have "
+        f"earned {points(notebook.worth)}."
+    )
+
+
 def findings(judgement: Judgement) -> list[Finding]:
     """The main finding of a question, then those of its claims."""
     main = [judgement.finding] if judgement.finding else []

@@ -1,6 +1,7 @@
 """The LMS's zip, as it was downloaded, to a row for each student."""
 
 import csv
+import json
 import shutil
 import zipfile
 
@@ -138,4 +139,91 @@ def test_what_is_no_file_and_id_is_wrong_use(command, tmp_path, said):
 
     assert ended.returncode == 2
     assert "write FILE=ID" in ended.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_deadlines_are_applied_and_changed_without_running_anything(command, class_zip, tmp_path):
+    results, times = tmp_path / "results", tmp_path / "submissions.json"
+    times.write_text(
+        json.dumps([
+            {"user_id": 10001, "submitted_at": "2024-12-10T16:00:00Z", "late": True,
+             "attachments": [{"id": 5001}]},
+            {"user_id": 10003, "submitted_at": "2024-12-10T15:59:59Z", "late": False},
+        ]),
+        encoding="utf-8",
+    )  # fmt: skip
+
+    def judged(*arguments, **files):
+        for name, text in files.items():
+            (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+        ended = command("judge", results, *arguments, cwd=tmp_path)
+        assert ended.returncode == 1, ended.stderr
+        rows = table(results / "gradebook.csv")
+        return {s[-1]: (r["colab1"], r["total"], r["status"]) for s, r in rows.items()}, ended
+
+    ran = command("run", class_zip, "-o", results, "--times", times, COLUMNS="120")
+
+    assert ran.returncode == 1, ran.stderr
+    assert "deadline 2024-12-10 23:59:59 Taipei\n" in ran.stderr
+    assert "30 withheld" in ran.stdout
+    row = table(results / "gradebook.csv")["R13940001"]
+    assert (row["colab1"], row["total"], row["status"]) == ("0", "0", "late")
+    assert row["colab1.softmax"] == "6"
+    assert row["flags"] == "colab1_late"
+    assert "lateness_not_checked" not in table(results / "gradebook.csv")["R13940003"]["flags"]
+    page = next((results / "reports").glob("R13940001*.html")).read_text("utf-8")
+    assert "in time it would have earned 30." in page
+
+    times.unlink()
+    first = (results / "gradebook.csv").read_bytes()
+    rows, _ = judged()
+    assert (results / "gradebook.csv").read_bytes() == first
+
+    rows, _ = judged("--late", "keep")
+    assert rows["1"] == ("30", "30", "late")
+    rows, _ = judged()  # the run's policy is now what was last said
+    assert rows["1"] == ("30", "30", "late")
+    rows, _ = judged("--late", "zero", "--deadline", "2024-12-11")
+    assert rows["1"] == ("30", "30", "graded")
+    rows, _ = judged("--deadline", "2024-12-10 12:00")
+    assert (rows["1"][2], rows["3"][2]) == ("late", "late")
+    rows, ended = judged(grader="[course.extensions]\nr13940003 = 2024-12-12\nR9 = 2024-12-12\n")
+    assert (rows["1"][2], rows["3"]) == ("late", ("22", "22", "graded"))
+    assert "there is no student R9 here" in ended.stderr
+
+
+def test_without_times_lateness_is_not_checked_but_for_canvas_s_mark(command, tmp_path):
+    place = tmp_path / "a.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        archive.write(EXCELLENT, canvas("甲", 1, 501, EXCELLENT.name, late=True))
+        archive.write(WRONG_AXIS, canvas("丙", 3, 503, WRONG_AXIS.name))
+
+    ended = command("run", place, "-o", tmp_path / "r", "--deadline", "2024-12-10T23:59:59+08:00")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "(lateness not checked: no --times)" in ended.stderr
+    rows = table(tmp_path / "r" / "gradebook.csv")
+    assert {
+        s[-1]: (r["total"], r["status"], r["flags"].split(";")[-1]) for s, r in rows.items()
+    } == {
+        "1": ("0", "late", "colab1_late"),
+        "3": ("22", "graded", "lateness_not_checked"),
+    }
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--deadline", "soon"], "--deadline: deadline = 'soon': it is no time"),
+        (["--late", "half"], "--late"),
+        (["--times", "no.json"], "no such file: no.json"),
+        (["--roster", "no.csv"], "no such file: no.csv"),
+    ],
+    ids=["deadline", "late", "times", "roster"],
+)
+def test_a_wrong_option_is_wrong_use_and_nothing_is_run(command, tmp_path, flags, said):
+    ended = command("run", EXCELLENT, "-o", tmp_path / "r", *flags)
+
+    assert ended.returncode == 2
+    assert said in ended.stderr
     assert not (tmp_path / "r").exists()

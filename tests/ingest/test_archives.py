@@ -309,6 +309,19 @@ def test_the_roster_knows_an_account_by_its_number_and_a_student_by_any_id(tmp_p
     assert {n.student for n in intake.files if n.path.endswith(".html")} == {"R2"}
 
 
+def test_a_file_placed_by_hand_says_nothing_of_its_account(tmp_path):
+    one = canvas("甲", 101, 501, f"{ONE}.ipynb")
+    two = canvas("甲", 101, 502, "R2_week14_colab2_homework.ipynb")
+    made = zip_at(tmp_path / "a.zip", {one: "x", two: "y"})
+
+    intake = collect([made], ASSIGNMENT, by_hand={two: "R3"})
+
+    assert [(s.student, s.notebook) for s in intake.submissions] == [
+        ("R1", "colab1"),
+        ("R3", "colab2"),
+    ]
+
+
 # what is no notebook -------------------------------------------------------------------------
 
 
