@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+IDENTICAL_FILE = "identical_file"  # the flag of files, and of the answers in them
+
 
 class Outcome(StrEnum):
     """How an execution, an observation, a claim or a question ended."""

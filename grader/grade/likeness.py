@@ -11,10 +11,9 @@ from dataclasses import replace
 from itertools import combinations
 
 from grader.grade.suspicions import flagged
-from grader.model import Likeness, NotebookCell, NotebookGrade, Submission
+from grader.model import IDENTICAL_FILE, Likeness, NotebookCell, NotebookGrade, Submission
 
 SIMILAR_CODE = "similar_code"
-IDENTICAL_FILE = "identical_file"
 
 RUN = 10  # tokens; of these runs a program is taken to be made
 ALIKE = 0.8  # the share of the smaller one's runs that the other has too

@@ -24,12 +24,10 @@ from grader.errors import SubmissionError, UsageError
 from grader.ingest import archives, notebooks
 from grader.ingest.owners import Claim, Owner, Owners
 from grader.ingest.rosters import Roster
-from grader.model import FileNote, NotebookCell, Submission
+from grader.model import IDENTICAL_FILE, FileNote, NotebookCell, Submission
 
 _COPIES = {".ipynb_checkpoints": "a checkpoint of Jupyter's", "__macosx": "left by macOS"}
 _LEFT_BEHIND = {"thumbs.db": "left by Windows", "desktop.ini": "left by Windows"}
-IDENTICAL = "identical_file"
-
 _NOBODY = Owner()
 _NO_ROSTER = Roster()
 _NOTHING: Mapping[str, str] = {}
@@ -418,7 +416,7 @@ def _alike_flagged(notes: Sequence[FileNote]) -> list[FileNote]:
         alike = sorted(o.path for o in same[note.sha256] if o.student != note.student)
         if note.became == "graded" and alike:
             reason = "; ".join(filter(None, (note.reason, f"the same bytes as {', '.join(alike)}")))
-            note = replace(note, flags=(*note.flags, IDENTICAL), reason=reason)  # noqa: PLW2901
+            note = replace(note, flags=(*note.flags, IDENTICAL_FILE), reason=reason)  # noqa: PLW2901
         found.append(note)
     return found
 
