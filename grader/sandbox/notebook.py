@@ -71,8 +71,8 @@ async def sandbox(
         shutil.rmtree(home, ignore_errors=True)
 
 
-IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
-LIST = re.compile(r"^[ \t]*import[ \t]+([\w., \t]+)", re.MULTILINE)
+FROM = re.compile(r"(?:^|[;:])[ \t]*from[ \t]+(\w+)", re.MULTILINE)
+IMPORT = re.compile(r"(?:^|[;:])[ \t]*import[ \t]+([\w., \t]+)", re.MULTILINE)
 
 
 def imported(submission: Submission) -> frozenset[str]:
@@ -81,9 +81,9 @@ def imported(submission: Submission) -> frozenset[str]:
     found: set[str] = set()
     for cell in submission.cells:
         if cell.kind == "code":
-            found.update(IMPORT.findall(cell.source))
-            for names in LIST.findall(cell.source):
-                found.update(name.split(".")[0].split(" ")[0].strip() for name in names.split(","))
+            found.update(FROM.findall(cell.source))
+            for names in IMPORT.findall(cell.source):
+                found.update(re.split(r"[. \t]", name.strip())[0] for name in names.split(","))
             if "optim" in cell.source:
                 found.add("torch.optim")
     return frozenset(found)

@@ -6,9 +6,30 @@ import pytest
 
 from grader.authoring import case
 from grader.model import NotebookCell, Outcome
-from tests.sandbox.conftest import asking, failures, seen
+from grader.sandbox.notebook import imported
+from tests.sandbox.conftest import asking, failures, seen, submission
 
 pytestmark = pytest.mark.kernel
+
+
+@pytest.mark.parametrize(
+    "source, packages",
+    [
+        ("import torch", {"torch"}),
+        ("import torch.nn as nn  # layers", {"torch"}),
+        ("import math, torch, torch.nn as nn", {"math", "torch"}),
+        ("import math,torch", {"math", "torch"}),
+        ("x = 1; import torch; from numpy import pi", {"torch", "numpy"}),
+        ("if x: import torch", {"torch"}),
+        ("try:\n\timport\ttorch\nexcept ImportError: pass", {"torch"}),
+        ("from torch.nn import (\n    Linear,\n)", {"torch"}),
+        ("# torch is not needed\nimportant = 'torch'", set()),
+        ("from torch import optim", {"torch", "torch.optim"}),
+    ],
+)
+def test_what_a_notebook_imports_is_read_off_its_text(source, packages):
+    assert imported(submission([source])) == packages
+
 
 # what Python says, and the line of the cell; None for a cell that runs
 CELLS = {
