@@ -64,7 +64,7 @@ class Store:
                 f"{self.folder} cannot be written ({error.strerror}): choose another with -o"
             ) from None
         holder = self.folder / ".holder"
-        lock = FileLock(self.folder / ".lock", timeout=0)
+        lock = FileLock(self.folder / ".lock", timeout=0, mode=0o600)
         try:
             lock.acquire()
         except Timeout:

@@ -596,7 +596,7 @@ def _entry(place: Path) -> _File:
     except OSError as error:
         return _File(place, problem=_cannot_be_opened(error))
     if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
-        return _File(place, skipped="neither a file nor a folder")
+        return _File(place, problem="it is neither a file nor a folder")
     return _File(place)
 
 

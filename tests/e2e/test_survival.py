@@ -29,9 +29,9 @@ def walls(need):
     need("walls", "" if ladder.rung().letter == "A" else "there is no bubblewrap that works")
 
 
-def started(results, *arguments):
+def started(results, *flags, files=CLASS):
     return subprocess.Popen(
-        [sys.executable, "-m", "grader", "run", *map(str, CLASS), "-o", str(results), *arguments],
+        [sys.executable, "-m", "grader", "run", *map(str, files), "-o", str(results), *flags],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -118,6 +118,16 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_nothing_had_been(
 
     assert run.returncode == 0, said
     assert graded(said) == len(CLASS) - done[-1]
+    assert made(results) == undisturbed
+
+
+@pytest.mark.parametrize("workers", ["1", "5"])
+def test_neither_workers_nor_the_order_of_files_change_a_byte(workers, undisturbed, tmp_path):
+    results = tmp_path / "r"
+    run = started(results, "--workers", workers, files=CLASS[::-1])
+    _, said = run.communicate(timeout=300)
+
+    assert run.returncode == 0, said
     assert made(results) == undisturbed
 
 

@@ -366,8 +366,8 @@ def test_pipes_and_sockets_are_not_opened(tmp_path, monkeypatch):
 
         intake = collect([tmp_path], ASSIGNMENT)
 
-    assert {note.reason for note in intake.files[:2]} == {"neither a file nor a folder"}
-    assert {note.became for note in intake.files} == {"ignored"}
+    assert {note.reason for note in intake.files[:2]} == {"it is neither a file nor a folder"}
+    assert [note.became for note in intake.files] == ["needs_person", "needs_person", "ignored"]
 
 
 def test_a_folder_named_like_a_notebook_is_walked(tmp_path):
