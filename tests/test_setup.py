@@ -340,4 +340,4 @@ def test_the_readme_names_every_setting():
     for name, table in Settings.model_fields.items():
         assert f"[{name}]" in readme
         for key in table.annotation.model_fields:
-            assert re.search(rf"^{key} = ", readme, re.M), key
+            assert re.search(rf"^({key} = |\[{name}\.{key}\])", readme, re.M), key
