@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 from grader.authoring import Cell, Check, Question, Tolerance, Written, case
 from grader.judge.diagnose import diagnosis, explains
 from grader.judge.expectations import expectations
-from grader.judge.questions import doubted, judge_question, judge_written, undecided
-from grader.judge.verdicts import as_typed, ignores_its_input, readings
+from grader.judge.questions import (
+    doubted,
+    judge_question,
+    judge_written,
+    stand_ins,
+    undecided,
+)
+from grader.judge.verdicts import as_typed, ignores_its_input, readings, same_result
 from grader.model import Asked, Found, Judgement, Observation, Observed, Outcome, Place, Verdict
 from reference.week14 import attention, multihead, qkv, self_attention, softmax
 from reference.week14.generation import QUESTION as GENERATION
@@ -378,6 +384,112 @@ def test_a_changed_input_is_flagged_and_costs_nothing():
     judgement = judge_question(DOUBLE, seen(double, change=change), SEED)
 
     assert (judgement.earned, judgement.flags) == (5.0, ("changes_its_inputs",))
+
+
+@pytest.mark.parametrize("again, flags", [(2.0, ()), (2.5, ("differs_when_repeated",))])
+def test_what_gives_another_result_the_second_time_is_flagged(again, flags):
+    observed = seen(double)
+    (first, *_) = observed.trials["few by directly"].observations
+    second = dataclasses.replace(first, value=first.value * again / 2)
+
+    judgement = judge_question(DOUBLE, dataclasses.replace(observed, again=second), SEED)
+
+    assert (judgement.earned, judgement.flags) == (5.0, flags)
+
+
+@pytest.mark.parametrize("now", [Outcome.RAISED, Outcome.TIMED_OUT, Outcome.PASSED])
+@pytest.mark.parametrize("then", [Outcome.RAISED, Outcome.TIMED_OUT, Outcome.PASSED])
+def test_to_return_and_not_to_return_are_not_the_same(now, then):
+    one, other = Observation(now, 2.0), Observation(then, 2.0)
+
+    assert same_result(DOUBLE, one, other) == ((now is Outcome.PASSED) == (then is Outcome.PASSED))
+
+
+def test_a_name_of_the_notebook_that_it_is_given_is_flagged_if_it_is_read():
+    judgement = judge_question(DOUBLE, seen(double, reads=("N", "x")), SEED)
+
+    assert (judgement.earned, judgement.flags) == (5.0, ("reads_globals",))
+
+
+def test_a_claim_is_judged_only_if_it_was_asked():
+    observed = seen(double)
+    trials = {"printed by directly": observed.trials["printed by directly"]}
+
+    judgement = judge_question(DOUBLE, dataclasses.replace(observed, trials=trials), SEED)
+
+    assert [verdict.claim for verdict in judgement.verdicts] == ["as printed"]
+
+
+# With stand-ins ---------------------------------------------------------------------
+
+
+def helped(program, with_stand_in):
+    """Observed of a program that may come to other results with a right answer beside it."""
+    return dataclasses.replace(seen(program), helped=seen(with_stand_in).trials)
+
+
+def of_the_sum(x):
+    """You return the sum."""
+    return 2 * np.sum(x) * np.eye(1, len(x))[0]
+
+
+@pytest.mark.parametrize(
+    "program, with_stand_in, outcomes_, flags",
+    [
+        (fixed, double, ["passed"] * 4, ("follow_through",)),
+        (lambda x: x + 5, squared, ["failed"] * 4, ()),
+        (double, squared, ["passed"] * 4, ()),
+        # claim by claim the better of both
+        (of_the_sum, lambda x: 2 * x if len(x) != 3 else x, [..., "passed", "passed", ...], ...),
+    ],
+    ids=["right then", "wrong then too", "right before", "each in part"],
+)
+def test_what_a_right_answer_beside_it_puts_right_costs_nothing(
+    program, with_stand_in, outcomes_, flags
+):
+    judgement = judge_question(DOUBLE, helped(program, with_stand_in), SEED)
+
+    got = outcomes(judgement)
+    assert got == [g if s is ... else s for g, s in zip(got, outcomes_, strict=True)]
+    assert flags is ... or judgement.flags == flags
+
+
+def test_what_is_still_wrong_beside_a_right_answer_is_explained_by_that():
+    question = dataclasses.replace(DOUBLE, misconceptions=[squared, of_the_sum])
+
+    judgement = judge_question(question, helped(squared, of_the_sum), SEED)
+
+    assert judgement.finding.misconception == "of_the_sum"
+    assert (judgement.earned, judgement.outcome) == (1.0, Outcome.PARTIAL)
+    assert "follow_through" in judgement.flags
+
+
+@pytest.mark.parametrize(
+    "needed, needing, asked",
+    [
+        (untouched, squared, {"later": ("double",)}),
+        (double, squared, {}),
+        (squared, double, {}),
+    ],
+    ids=["both lost", "only the one that needs it", "only the needed one"],
+)
+def test_what_lost_points_is_asked_with_a_stand_in_for_what_lost_points_too(needed, needing, asked):
+    later = dataclasses.replace(DOUBLE, key="later", needs=["double", "absent"])
+    observed = {"double": seen(needed), "later": seen(needing)}
+
+    assert stand_ins([DOUBLE, later], observed, SEED) == asked
+
+
+def test_what_was_not_found_or_not_decided_is_not_asked_with_a_stand_in():
+    later = dataclasses.replace(DOUBLE, key="later", needs=["double"])
+    ours, lost = Observed(None, error="ours"), seen(squared)
+
+    for observed in (
+        {"double": lost, "later": Observed(None)},
+        {"double": ours, "later": lost},
+        {"double": lost, "later": ours},
+    ):
+        assert stand_ins([DOUBLE, later], observed, SEED) == {}
 
 
 # Misconceptions ---------------------------------------------------------------------
