@@ -301,7 +301,7 @@ def test_a_call_of_its_own_has_a_reference_of_its_own_and_explains_nothing():
     own = Check(
         "half of it is right", of_five, points=2, call=by_half, reference=lambda x: line(x) / 2
     )
-    question = dataclasses.replace(LINE, checks=[*LINE.checks, own])
+    question = dataclasses.replace(LINE, checks=[own, *LINE.checks])
     expected = expectations(question, SEED)
 
     assert set(expected.of(line)) == {
@@ -319,7 +319,7 @@ def test_a_call_of_its_own_has_a_reference_of_its_own_and_explains_nothing():
     half = handed_in(LINE, lambda x: line(x) / 2, SEED).trials["of_five by directly"]
     seen = dataclasses.replace(seen, trials={**seen.trials, "of_five by by_half": half})
     judgement = judge_question(question, seen, SEED)
-    assert [v.earned for v in judgement.verdicts] == [0, 0, 0, 2]
+    assert [v.earned for v in judgement.verdicts] == [2, 0, 0, 0]
     assert judgement.finding.misconception == "flat"
 
 
