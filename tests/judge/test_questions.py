@@ -243,6 +243,12 @@ def test_a_wrong_result_in_a_tuple_is_shown_by_its_numbers():
     assert "3 of 3 values differ" in judgement.finding.shown_by.said
 
 
+def test_of_several_readings_of_a_wrong_result_the_first_is_shown():
+    judgement = judge_question(DOUBLE, seen(lambda x: (3 * x, 4 * x)), SEED)
+
+    assert np.shape(judgement.finding.shown_by.got) == (2, 3)
+
+
 def test_a_right_result_in_the_second_place_is_none():
     assert judge_question(DOUBLE, seen(lambda x: (np.eye(2), 2 * x)), SEED).earned == 0
 
@@ -292,10 +298,30 @@ def test_what_follows_its_input_does_not_ignore_it():
 
     assert ignores(1.0, 1.0, 1.0)
     assert ignores(np.ones(2), np.ones(3), np.ones(4))
+    assert ignores(np.ones(4), np.ones(3), np.ones(2))
     assert not ignores(1.0, 1.0, 2.0)
+    assert not ignores(np.arange(2), np.arange(3), np.arange(4))
     assert not ignores(np.ones(3), np.ones(3), 2 * np.ones(3))
     assert not ignores_its_input(DOUBLE, right[:1], [Observation(Outcome.PASSED, 1.0)])
     assert not ignores_its_input(DOUBLE, right[:1] * 2, [Observation(Outcome.PASSED, 1.0)] * 2)
+
+
+def test_what_ignores_its_input_is_told_also_where_the_form_cannot_take_the_result():
+    def form(result):
+        if isinstance(result, tuple | str):
+            raise TypeError("no such form")
+        return result
+
+    question = dataclasses.replace(DOUBLE, form=form)
+    (right, *_) = expectations(question, SEED).of(double).values()
+
+    def ignores(*values):
+        return ignores_its_input(question, right, [Observation(Outcome.PASSED, v) for v in values])
+
+    assert ignores((1.0, "a"), (1.0, "b"), (1.0, "c"))
+    assert not ignores((1.0, "a"), (2.0, "a"), (3.0, "a"))
+    assert ignores("a", "a", "a")
+    assert not ignores("a", "a", "b")
 
 
 def first_of(question, trial_name):
@@ -683,7 +709,10 @@ def test_a_notebook_that_is_not_there_is_zero_and_one_of_ours_is_undecided(
     [
         ("double", case(np.ones(3)), "double([1.0, 1.0, 1.0])"),
         ("double", case(np.ones((3, 4)), 2), "double(<array (3, 4)>, 2)"),
+        ("double", case(np.ones(9), np.zeros(8)), f"double(<array (9,)>, {[0.0] * 8})"),
         ("double", case(0.123456789, "a"), "double(0.123457, 'a')"),
+        ("double", case(1, 2, 3), "double(1, 2, 3)"),
+        ("double", case(1, 2, 3, 4), "double(1, 2, 3, …)"),
         ("double", case([1.23456, 2.0]), "double([1.2346, 2.0])"),
         (
             Cell("a", "b"),
@@ -691,7 +720,7 @@ def test_a_notebook_that_is_not_there_is_zero_and_one_of_ours_is_undecided(
             "a, b, made anew with N = 3, D = 4",
         ),
     ],
-    ids=["array", "large array", "scalars", "list", "cell"],
+    ids=["array", "large array", "just so large", "scalars", "three", "four", "list", "cell"],
 )
 def test_a_call_is_shown_as_the_student_would_type_it(target, each, typed):
     assert as_typed(dataclasses.replace(DOUBLE, target=target), each) == typed
