@@ -146,7 +146,9 @@ class Observed:
     `found` is None where no code answers it.  `reads` are names of the notebook (not functions,
     not modules) that the target reads beyond its arguments.  `again` is what the first case of all
     gave when it was asked once more.  `helped` are the trials with right answers in the place of
-    those to the questions `stand_ins`.  `text` is a written answer.
+    those to the questions `stand_ins`.  `others` are the other answers that the notebook holds:
+    other definitions of the name, the last first, or the same with its arguments in another order.
+    `text` is a written answer.
     """
 
     found: Found | None
@@ -155,6 +157,7 @@ class Observed:
     again: Observation | None = None
     helped: Mapping[str, Asked] = field(default_factory=dict)
     stand_ins: tuple[str, ...] = ()
+    others: tuple[Observed, ...] = ()
     text: str = ""
     error: str = ""  # why it could not be asked, through no fault of the student
 

@@ -26,7 +26,7 @@ from grader import wire
 from grader.errors import StoreError
 from grader.model import FileNote, Observation, Outcome, Record, Told
 
-FORMAT = 3  # of the stored records; another one is graded anew
+FORMAT = 4  # of the stored records; another one is graded anew
 WRITTEN_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 _ATOMS = frozenset([str, Outcome, int, bool, float, type(None)])  # which JSON has
 
@@ -237,11 +237,12 @@ def from_json(data: bytes) -> Record:
             raise StoreError(f"a record of format {whole['format']}, not {FORMAT}")
         record: Mapping[str, Any] = whole["record"]
         for observed in record["observed"].values():
-            trials = [*observed["trials"].values(), *observed["helped"].values()]
-            seen = [each for trial in trials for each in trial["observations"]]
-            for observation in (*seen, observed["again"]):
-                if observation is not None:
-                    observation["value"] = wire.decode(observation["value"])
+            for answer in (observed, *observed["others"]):
+                trials = [*answer["trials"].values(), *answer["helped"].values()]
+                seen = [each for trial in trials for each in trial["observations"]]
+                for observation in (*seen, answer["again"]):
+                    if observation is not None:
+                        observation["value"] = wire.decode(observation["value"])
         return _reader_of(Record).validate_python(record)  # type: ignore[no-any-return]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"not a stored record: {error}") from None

@@ -167,6 +167,23 @@ def test_a_failing_pip_is_quoted_and_leaves_the_environment_as_it_was(run, made)
     assert run.fits(folder, "")
 
 
+@pytest.mark.parametrize("rest", [[], ["tests/judge", "-x"]], ids=["all", "some"])
+def test_all_tests_together_must_run_every_branch_that_decides_marks(run, monkeypatch, rest):
+    handed_over = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(run, "environment", lambda extras: "python")
+    monkeypatch.setattr(run, "check", lambda python: 0)
+    monkeypatch.setattr(run, "hand_over", handed_over.append)
+
+    run.main(["test", *rest])
+
+    (command,) = handed_over
+    assert command[:3] == ["python", "-m", "pytest"]
+    assert command[len(command) - len(rest) :] == rest
+    assert {"--cov=grader.judge", "--cov=grader.grade", "--cov-branch"} <= {*command}
+    assert ("--cov-fail-under=100" in command) == (not rest)
+
+
 def test_a_folder_with_other_things_in_it_is_never_cleared(tmp_path):
     (tmp_path / "thesis.tex").touch()
 

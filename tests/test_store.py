@@ -60,6 +60,16 @@ def test_a_record_comes_back_as_it_was(value):
     assert from_json(to_json(record(value))) == record(value)
 
 
+def test_other_answers_come_back_too():
+    one = record([1.0])
+    softmax = one.observed["softmax"]
+    again = dataclasses.replace(softmax, again=Observation(Outcome.PASSED, (1, "text")))
+    both = dataclasses.replace(softmax, others=(again, softmax), helped=softmax.trials)
+    one = dataclasses.replace(one, observed={"softmax": both})
+
+    assert from_json(to_json(one)) == one
+
+
 def test_arrays_come_back_to_the_bit():
     array = np.array([[0.1, np.nan], [-0.0, np.inf]])
     came = from_json(to_json(record(array))).observed["softmax"].trials["t"].observations[0].value

@@ -79,6 +79,9 @@ def _shown(verdict: Verdict) -> Counterexample | None:
 def _observations(notebook: NotebookGrade, judgement: Judgement) -> Iterator[Observation]:
     """What was judged, in a fixed order: with stand-ins where these made the difference."""
     observed = notebook.record.observed.get(judgement.question) if notebook.record else None
+    for other in observed.others if observed is not None and "redefined" in judgement.flags else ():
+        if other.found and judgement.found and other.found.where == judgement.found.where:
+            observed = other
     if observed is not None:
         helped = "follow_through" in judgement.flags
         trials = {**observed.trials, **(observed.helped if helped else {})}

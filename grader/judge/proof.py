@@ -82,8 +82,6 @@ def row(notebook: str, judgement: Judgement, name: str, kind: str) -> Row:
         breach = "it is not recognised as itself"
     elif kind in RIGHT and judgement.outcome is not Outcome.PASSED:
         breach = "it is right, but loses points"
-    elif kind in RIGHT and named:
-        breach = "it is right, but is taken for a misconception"
     return Row(
         notebook,
         judgement.question,

@@ -11,13 +11,63 @@ from grader.authoring import Case, Cell, Check, Implementation, Question, Writte
 from grader.judge.diagnose import Explanation, diagnosis, explains
 from grader.judge.expectations import Expectations, expectations
 from grader.judge.verdicts import judge, same_result
-from grader.model import Asked, Finding, Judgement, Observed, Outcome, Verdict
+from grader.model import Asked, Finding, Found, Judgement, Observed, Outcome, Place, Verdict
 
 ALONE = "This holds, but counts only where something else of the answer is right too."
 
 
 def judge_question(question: Question, observed: Observed, seed: int) -> Judgement:
-    """The verdicts on every claim that was asked, and what they come to."""
+    """The verdicts on every claim that was asked, and what they come to.
+
+    Of several answers the last counts, but one that is as it was handed out hides no other.  If an
+    earlier one earns more, nothing is decided: a person has to say which was meant.
+    """
+    last, at = _judge_answer(question, observed, seed), observed.found
+    if at is None or not observed.others or last.earned is None or last.outcome is Outcome.PASSED:
+        return last
+    best: dict[Place, tuple[Found, Judgement]] = {}  # of a definition in two orders of arguments
+    for answer in (observed, *observed.others):
+        if answer.found is not None:
+            judgement = _judge_answer(question, answer, seed)
+            known = best.setdefault(answer.found.where, (answer.found, judgement))
+            if _points(judgement) > _points(known[1]):
+                best[answer.found.where] = answer.found, judgement
+    filled = [(found, j) for found, j in best.values() if j.outcome is not Outcome.BLANK]
+    # what has another name is looked at only if nothing of the asked name is more than handed out
+    named = [(f, j) for f, j in filled if f.name == question.target]
+    answers = [(found, j) for found, j in named or filled if j.earned is not None]
+    if not any(_points(j) for _, j in answers):
+        return last
+    (found, used), *earlier = answers
+    better = [(f, j) for f, j in earlier if _points(j) > _points(used)]
+    if better:
+        return _for_a_person(used, _disagreement([(found, used), *better]), "redefined")
+    return used if found.where == at.where else _in_place_of(at, found, used)
+
+
+def _points(judgement: Judgement) -> float:
+    return judgement.earned or 0.0
+
+
+def _disagreement(answers: Sequence[tuple[Found, Judgement]]) -> str:
+    """What a person is told who has to choose between these; the last comes first."""
+    told = [f"{found.name} in cell {found.where.cell} {_points(j):g}" for found, j in answers]
+    return (
+        "It is answered more than once, and a person has to say which answer counts. Of "
+        f"{answers[0][1].possible:g} points would earn: {', '.join(told)}."
+    )
+
+
+def _in_place_of(last: Found, found: Found, used: Judgement) -> Judgement:
+    """The judgement on what was used, though what was handed out comes later once more."""
+    said = f"{last.name} in cell {last.where.cell} is as it was handed out"
+    note = "; ".join(filter(None, [f"{said}; this was used in its place", found.note]))
+    flags = tuple(sorted({*used.flags, "redefined"}))
+    return replace(used, flags=flags, found=replace(found, note=note))
+
+
+def _judge_answer(question: Question, observed: Observed, seed: int) -> Judgement:
+    """The judgement on one answer, as if the notebook held no other."""
     if observed.error and observed.found is None:
         return _all(question, Outcome.ERROR, None, Finding(observed.error))
     if observed.found is None:
@@ -89,7 +139,8 @@ def stand_ins(
 
     @cache
     def lost(key: str) -> bool:
-        judgement = judge_question(by_key[key], observed[key], seed)
+        # whatever else there is, the last is what the notebook's own code finds under the name
+        judgement = _judge_answer(by_key[key], observed[key], seed)
         return judgement.earned is not None and judgement.outcome is not Outcome.PASSED
 
     followed = {}
@@ -109,10 +160,15 @@ def doubted(judgement: Judgement, missing: Sequence[str]) -> Judgement:
     if not missing or judgement.written or judgement.outcome in sure:
         return judgement
     names = ", ".join(missing)
-    why = Finding(
+    why = (
         f"The notebook imports {names}, which this machine lacks: "
         f"install it (pip install {' '.join(missing)}) and grade again."
     )
+    return _for_a_person(judgement, why, "package_missing")
+
+
+def _for_a_person(judgement: Judgement, why: str, flag: str) -> Judgement:
+    """The judgement without points, until a person has looked."""
     verdicts = tuple(
         v if v.outcome is Outcome.PASSED else replace(v, outcome=Outcome.NEEDS_REVIEW, earned=None)
         for v in judgement.verdicts
@@ -122,8 +178,8 @@ def doubted(judgement: Judgement, missing: Sequence[str]) -> Judgement:
         outcome=Outcome.NEEDS_REVIEW,
         earned=None,
         verdicts=verdicts,
-        finding=why,
-        flags=tuple(sorted({*judgement.flags, "package_missing"})),
+        finding=Finding(why),
+        flags=tuple(sorted({*judgement.flags, flag})),
     )
 
 

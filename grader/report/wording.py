@@ -55,6 +55,8 @@ FLAGS = {  # what a flag says to the staff; none of them costs anything
     "not_executed": "no cell was run before it was handed in, or every trace of it was cleared",
     "only_published": "right on the case that the handout prints and on no other",
     "package_missing": "the notebook imports a package that this machine lacks",
+    "redefined": "answered more than once: what is as it was handed out hides no other answer, and "
+    "a person decides between two that earn different points",
     "reads_globals": "the function reads a name of the notebook that it is given as an argument",
     REVIEWED: "a person decided",
     "saved_output_differs": "the saved output shows the printed values, but the run does not give "

@@ -218,6 +218,15 @@ def _no_event_loop():
 
 def _answers(request):
     ns = SHELL.user_ns
+    before = dict(ns)
+    yield from _answers_of(request, ns)
+    if request["anew"]:
+        # another definition was tried: for what is asked next, the notebook's own counts
+        ns.clear()
+        ns.update(before)
+
+
+def _answers_of(request, ns):
     noted = {"notes": list(NOTES), "missing": list(MISSING)}
     target, found = _target(request, ns)
     reads = sorted(_reads(target, ns)) if callable(target) else []
@@ -429,13 +438,14 @@ def _target(request, ns):
         made = any(trial["statements"] for trial in request["trials"])
         there = made or all(name in ns for name in request["assigns"])
         return None, {"how": "rerun" if there else "missing", "name": name}
-    if callable(ns.get(name)) and not _is_of_a_library(ns[name]):
+    anew = request["anew"]
+    if not anew and callable(ns.get(name)) and not _is_of_a_library(ns[name]):
         return ns[name], {"how": "name", "name": name, **_home(ns[name])}
     # its own cell did not get that far, or the name was used again for something else
     failed = None
     for candidate in request["definitions"]:
         other = candidate["name"]
-        if other == name or not callable(ns.get(other)):
+        if anew or other == name or not callable(ns.get(other)):
             try:
                 _execute(candidate, ns)
             except BaseException as error:
@@ -444,7 +454,7 @@ def _target(request, ns):
         if callable(ns.get(other)):
             how = "name" if other == name else "renamed"
             return ns[other], {"how": how, "name": other, **_home(ns[other])}
-    if callable(ns.get(name)):
+    if not anew and callable(ns.get(name)):
         return ns[name], {"how": "name", "name": name}
     return None, failed or {"how": "missing", "name": name}
 

@@ -25,6 +25,7 @@ MOST_LEFT_OUT = 4  # cells that may kill the kernel before we give up on the not
 
 Trials = Mapping[Trial, Cases]
 Follows = Callable[[Mapping[str, Observed]], Mapping[str, Sequence[str]]]
+Asking = tuple[str, int]  # the key of a question, and the number of the way in which it is put
 
 
 async def observe(
@@ -115,10 +116,14 @@ class _Run:
         self.adapted: tuple[str, ...] = ()
         self.missing: tuple[str, ...] = ()
         self.noted = False
-        self.careful: set[str] = set()  # questions that ended a fork, or did not end
-        self.observed: dict[str, Observed] = {}
-        # the questions that are still to be asked with stand-ins; None until all were asked without
-        self.to_help: dict[str, Sequence[str]] | None = None
+        # first each question as its place in the notebook says, then in the other ways
+        self.ways: dict[Asking, probe.Way] = {
+            (key, 0): probe.Way(self.statements) for key in questions
+        }
+        self.careful: set[Asking] = set()  # what ended a fork, or did not end
+        self.seen: dict[Asking, Observed] = {}
+        # what is still to be asked with stand-ins; None until all was asked without
+        self.to_help: dict[Asking, Sequence[str]] | None = None
         targets = [question.target for question, _ in questions.values()]
         # the names of the notebook's targets, which nothing renamed can have
         self.taken = {n for t in targets for n in (t.assigns if isinstance(t, Cell) else [str(t)])}
@@ -131,9 +136,12 @@ class _Run:
                 runs = await self._run_cells(running)
                 if running.alive:
                     await self._ask_all(running, runs)
-                undone = any(key not in self.observed for key in self.questions)
+                undone = self._next() is not None
                 if not undone and self.to_help is None:
-                    self.to_help = dict(self.follows(self.observed))
+                    needed = self.follows(self._observed())
+                    self.to_help = {
+                        (key, way): needed[key] for key, way in self.ways if key in needed
+                    }
                 if self.to_help:
                     await self._ask_with_stand_ins(running, runs)
                 if running.alive and not self.noted:
@@ -155,7 +163,22 @@ class _Run:
             self.adapted,
             missing=self.missing,
         )
-        return execution, self.observed
+        return execution, self._observed()
+
+    def _next(self) -> Asking | None:
+        """What is to be asked next; None if all was."""
+        return next((asking for asking in self.ways if asking not in self.seen), None)
+
+    def _observed(self) -> dict[str, Observed]:
+        """All that was seen of each question."""
+        others: dict[str, list[Observed]] = {key: [] for key in self.questions}
+        for (key, way), seen in self.seen.items():
+            if way and seen.trials:
+                others[key].append(seen)
+        return {
+            key: dataclasses.replace(self.seen[key, 0], others=tuple(others[key]))
+            for key in self.questions
+        }
 
     def _failures(self) -> tuple[CellFailure, ...]:
         return tuple(self.failures[cell] for cell in sorted(self.failures))
@@ -195,15 +218,15 @@ class _Run:
     async def _ask_all(self, running: Kernel, runs: Mapping[int, int]) -> None:
         """Puts every question to a fork of the kernel, so that one which ends its fork costs
         nothing but itself; where there is no fork, to the kernel, for as long as it lives."""
-        while any(key not in self.observed for key in self.questions):
+        while self._next() is not None:
             forked = await running.fork()
-            before = len(self.observed), len(self.careful)
+            before = len(self.seen), len(self.careful)
             try:
                 await self._ask(forked or running, runs, at_once=forked is not None)
             finally:
                 if forked is not None:
                     await forked.close()
-            after = len(self.observed), len(self.careful)
+            after = len(self.seen), len(self.careful)
             if forked is None or after == before or not running.alive:
                 return  # what is left is asked of the notebook run anew
 
@@ -213,64 +236,79 @@ class _Run:
         at_once  the results of a question come together, which is faster; one that ends its kernel,
                  or has to be interrupted, is left to be asked again with care
         """
-        answers = probe.Answers(self.statements, runs, self.taken)
-        for key, (question, trials) in self.questions.items():
-            if key in self.observed:
-                continue
-            careful = not at_once or key in self.careful
+        while (asking := self._next()) is not None:
+            (key, way), careful = asking, not at_once or asking in self.careful
             try:
-                messages = await self._put(running, key, careful=careful)
+                messages = await self._put(running, asking, careful=careful)
                 if not careful and (running.interrupted or not running.alive):
-                    self.careful.add(key)
+                    self.careful.add(asking)
                     return
-                self.observed[key] = answers.observed(
-                    question, trials, messages, running.alive, running.stuck
-                )
+                self.seen[asking] = self._read(running, runs, asking, messages)
                 if not self.noted and messages:
                     self._note_adaptations(messages[0])
             except SandboxError as error:
-                self.observed[key] = Observed(None, error=probe.plain(str(error)))
+                self.seen[asking] = Observed(None, error=probe.plain(str(error)))
+            found = self.seen[asking].found
+            if way == 0 and found is not None:
+                question, _ = self.questions[key]
+                others = probe.other_ways(question, self.statements, self.taken, found)
+                self.ways.update({(key, number): other for number, other in enumerate(others, 1)})
             if not running.alive:
                 return
 
     async def _put(
-        self, running: Kernel, key: str, *, careful: bool, stand_ins: Sequence[probe.StandIn] = ()
+        self,
+        running: Kernel,
+        asking: Asking,
+        *,
+        careful: bool,
+        stand_ins: Sequence[probe.StandIn] = (),
     ) -> list[dict[str, Any]]:
         """What the kernel sends when it is asked a question."""
-        question, trials = self.questions[key]
+        question, trials = self.questions[asking[0]]
         request = probe.request(
-            question, trials, self.statements, self.taken, _unlike(self.seed), careful, stand_ins
+            question, trials, self.ways[asking], self.taken, _unlike(self.seed), careful, stand_ins
         )
         return await running.ask("answer", request, probe.most_messages(trials))
+
+    def _read(
+        self,
+        running: Kernel,
+        runs: Mapping[int, int],
+        asking: Asking,
+        messages: Sequence[Mapping[str, Any]],
+    ) -> Observed:
+        """What was seen, by what the kernel sent and by how it is now."""
+        question, trials = self.questions[asking[0]]
+        answers = probe.Answers(self.ways[asking], runs, self.taken)
+        return answers.observed(question, trials, messages, running.alive, running.stuck)
 
     async def _ask_with_stand_ins(self, running: Kernel, runs: Mapping[int, int]) -> None:
         """Asks what may have gone wrong for another answer's sake once more with a right one in its
         place, each once, and in a fork of its own if there is one."""
         while self.to_help and running.alive:
-            key = next(iter(self.to_help))
-            needed = self.to_help.pop(key)
+            asking = next(iter(self.to_help))
+            needed = self.to_help.pop(asking)
             forked = await running.fork()
             try:
-                await self._ask_helped(forked or running, runs, key, needed)
+                await self._ask_helped(forked or running, runs, asking, needed)
             finally:
                 if forked is not None:
                     await forked.close()
 
     async def _ask_helped(
-        self, running: Kernel, runs: Mapping[int, int], key: str, needed: Sequence[str]
+        self, running: Kernel, runs: Mapping[int, int], asking: Asking, needed: Sequence[str]
     ) -> None:
         stood = [
-            probe.stand_in(self.questions[other][0], self.observed[other].found) for other in needed
+            probe.stand_in(self.questions[other][0], self.seen[other, 0].found) for other in needed
         ]
-        answers = probe.Answers(self.statements, runs, self.taken)
         try:
-            messages = await self._put(running, key, careful=True, stand_ins=stood)
-            alive, stuck = running.alive, running.stuck
-            seen = answers.observed(*self.questions[key], messages, alive, stuck)
+            messages = await self._put(running, asking, careful=True, stand_ins=stood)
+            seen = self._read(running, runs, asking, messages)
         except SandboxError:
             return  # as it was seen without
-        self.observed[key] = dataclasses.replace(
-            self.observed[key], helped=seen.trials, stand_ins=tuple(needed)
+        self.seen[asking] = dataclasses.replace(
+            self.seen[asking], helped=seen.trials, stand_ins=tuple(needed)
         )
 
     async def _read_notes(self, running: Kernel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import inspect
@@ -27,6 +28,8 @@ NOT_ENDED = Observation(Outcome.TIMED_OUT, error="the call did not end in time")
 NOT_ASKED = Observation(Outcome.TIMED_OUT, error="not tried: an earlier call did not end")
 DIED = Observation(Outcome.RAISED, error="the kernel died in this call")
 NOT_TRIED = Observation(Outcome.RAISED, error="not tried: the kernel died in an earlier call")
+MOST_OTHERS = 3  # answers to one question, besides the one that counts by its place
+BY_NAME = "its arguments were given by their names in it"
 
 
 @functools.cache
@@ -84,6 +87,44 @@ def stand_in(question: Question, found: Found | None) -> StandIn:
     return StandIn(tuple(names), call_source(question.stand_in))
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One of the ways in which a notebook may answer a question.
+
+    statements   what is looked at for the answer
+    anew         whether what they define is used, whatever the notebook has under its name
+    by_position  whether arguments come in the handout's order, whatever they are called
+    """
+
+    statements: Sequence[Statement]
+    anew: bool = False
+    by_position: bool = False
+
+
+def other_ways(
+    question: Question, statements: Sequence[Statement], taken: Collection[str], found: Found
+) -> list[Way]:
+    """In which ways, besides by what was `found`, the notebook may answer; what comes last first.
+
+    taken  as in `request`
+    """
+    if isinstance(question.target, Cell):
+        names = slices.made_as(statements, question.target.assigns, taken)
+        cut = slices.without_last_answers(statements, names)
+        return [Way(before) for before in cut[:MOST_OTHERS]]
+    ways = [Way(statements, by_position=True)] if BY_NAME in found.note else []
+    candidates = [s for _, s in _candidates(question, statements, taken)]
+    # what differs in its layout and comments only is the same answer
+    texts = {ast.dump(s.node) for s in candidates if Place(s.cell, s.line) == found.where}
+    for statement in candidates:
+        text = ast.dump(statement.node)
+        if text not in texts:
+            texts.add(text)
+            alone = [s for s in statements if s is statement or s not in candidates]
+            ways.append(Way(alone, anew=True))
+    return ways[:MOST_OTHERS]
+
+
 def most_messages(trials: Mapping[Trial, Cases]) -> int:
     """How many messages answer a request: how the target was found, each case, the first again."""
     return 2 + sum(len(cases) for cases in trials.values())
@@ -92,7 +133,7 @@ def most_messages(trials: Mapping[Trial, Cases]) -> int:
 def request(
     question: Question,
     trials: Mapping[Trial, Cases],
-    statements: Sequence[Statement],
+    way: Way,
     taken: Collection[str],
     seed: int,
     careful: bool,
@@ -104,7 +145,7 @@ def request(
     careful  whether each result is to leave before the next call is made
     stand_ins  what is to be in the place of answers to other questions
     """
-    target = question.target
+    target, statements = question.target, way.statements
     called = not isinstance(target, Cell) and any(trial.call is directly for trial in trials)
     stood = {name for stand_in in stand_ins for name in stand_in.names}
     assigns = (
@@ -113,10 +154,11 @@ def request(
     asked = {
         "name": str(target),
         "assigns": assigns,
+        "anew": way.anew,
         "seed": seed,
         "careful": careful,
         "stand_ins": [(stand_in.names, stand_in.source) for stand_in in stand_ins],
-        "parameters": list(question.known_parameters) if called else [],
+        "parameters": list(question.known_parameters) if called and not way.by_position else [],
         "spellings": {word: list(others) for word, others in question.spellings.items()},
         "definitions": []
         if isinstance(target, Cell)
@@ -165,10 +207,9 @@ class Answers:
     taken  as in `request`
     """
 
-    def __init__(
-        self, statements: Sequence[Statement], runs: Mapping[int, int], taken: Collection[str]
-    ) -> None:
-        self.statements, self.runs, self.taken = statements, runs, taken
+    def __init__(self, way: Way, runs: Mapping[int, int], taken: Collection[str]) -> None:
+        self.way, self.runs, self.taken = way, runs, taken
+        self.statements = way.statements
 
     def observed(
         self,
@@ -253,12 +294,14 @@ class Answers:
             return self._of_cell(question.target)
         name = self._name(question, plain(head.get("name")))
         notes = []
-        if name != str(question.target):
+        if name != str(question.target) and not self.way.anew:
             notes.append(f"there is no {question.target}; {name} was used in its place")
         order = head.get("order")
         if isinstance(order, list) and len(order) <= 100:
             own = ", ".join(plain(parameter) for parameter in order)
-            notes.append(f"its arguments were given by their names in it: {own}")
+            notes.append(f"{BY_NAME}: {own}")
+        if self.way.by_position:
+            notes.append("its arguments were given in the handout's order, not by their names")
         note = "; ".join(notes)
         place = self._place([head.get("file"), head.get("line")])
         defining = slices.definitions(self.statements, name)

@@ -613,6 +613,25 @@ def definitions(every: Sequence[Statement], name: str) -> list[Statement]:
     ]
 
 
+def without_last_answers(
+    every: Sequence[Statement], asked: Collection[str]
+) -> list[list[Statement]]:
+    """What comes before each cell that makes all the `asked` names once more, the last first: what
+    the notebook would leave behind if it ended there."""
+    cells: dict[int, list[Statement]] = {}
+    for statement in every:
+        cells.setdefault(statement.cell, []).append(statement)
+    makers = {
+        cell: "\n".join(ast.dump(s.node) for s in own)
+        for cell, own in cells.items()
+        if set(asked) <= {name for s in own for name in s.makes}
+    }
+    last_of_each = list({text: cell for cell, text in makers.items()}.values())
+    # what is left when the first is cut off is no answer
+    cut = sorted(last_of_each)[:0:-1]
+    return [[s for s in every if s.cell < cell] for cell in cut]
+
+
 def mentioned(every: Sequence[Statement], name: str) -> set[str]:
     """Every name that the definitions of `name` mention, and those of what they mention."""
     found: set[str] = set()
@@ -659,10 +678,17 @@ def renamed(
     every: Sequence[Statement], name: str, parameters: Sequence[str], taken: Collection[str]
 ) -> list[Statement]:
     """Functions and classes that may be the one asked for under another name, the likeliest
-    first: those with just its parameters, then those whose name is nearly the same."""
+    first: those with just its parameters, in its order and then in another, then those whose name
+    is nearly the same."""
     named = [(s, s.node.name) for s in reversed(every) if _is_function(s.node)]
     candidates = [(s, own) for s, own in named if own not in taken]
-    same = [s for s, _ in candidates if parameters and _parameters(s.node) == list(parameters)]
+    wanted = list(parameters)
+    same = [s for s, _ in candidates if wanted and _parameters(s.node) == wanted]
+    same += [
+        s
+        for s, _ in candidates
+        if len(wanted) > 1 and s not in same and sorted(_parameters(s.node)) == sorted(wanted)
+    ]
 
     def plain(text: str) -> str:
         return text.replace("_", "").casefold()

@@ -11,11 +11,13 @@ from grader.model import (
     Counterexample,
     Execution,
     Finding,
+    Found,
     Judgement,
     NotebookGrade,
     Observation,
     Observed,
     Outcome,
+    Place,
     Record,
     Submission,
     Verdict,
@@ -126,6 +128,25 @@ def test_what_was_judged_with_stand_ins_is_compared_as_that():
 
     assert len(found(one, other)) == 1
     assert found(graded(1.0, helped=(5.0,)), graded(2.0, helped=(5.0,))) == ()
+
+
+def test_what_was_judged_in_place_of_a_later_answer_is_compared_as_that():
+    def of_another(value, cell, flags=("redefined",)):
+        notebook = graded(0.0, flags=flags)
+        used = Found("f", Place(cell, 1), 2)
+        (judgement,) = notebook.judgements
+        asked = {"t": Asked("d", (observation(value),))}
+        others = (Observed(None), Observed(Found("f", Place(1, 1), 2), asked))
+        observed = dataclasses.replace(notebook.record.observed["q"], others=others)
+        return dataclasses.replace(
+            notebook,
+            judgements=(dataclasses.replace(judgement, found=used),),
+            record=dataclasses.replace(notebook.record, observed={"q": observed}),
+        )
+
+    assert len(found(of_another(5.0, 1), graded(5.0))) == 1
+    assert len(found(of_another(5.0, 2), graded(0.0))) == 1
+    assert len(found(of_another(5.0, 1, flags=()), graded(0.0))) == 1
 
 
 def test_a_list_that_holds_itself_many_times_over_is_compared_as_text():

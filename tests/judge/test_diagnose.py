@@ -40,6 +40,10 @@ def of_five(rng):
         yield case(rng.normal(size=5))
 
 
+def of_one(rng):
+    yield case(rng.normal(size=5))
+
+
 def of_any(rng):
     for length in (1, 9):
         yield case(rng.normal(size=length))
@@ -263,6 +267,62 @@ def test_a_program_that_is_not_the_reference_is_a_breach():
     assert [r.breach for r in rows(question, "program")] == ["it is right, but loses points"]
 
 
+def test_a_handout_that_one_case_tells_nothing_of_is_a_breach():
+    question = dataclasses.replace(LINE, checks=[Check("it is right", of_one, points=3)])
+
+    assert [r.breach for r in rows(question, "handout")] == [
+        "the handout is not recognised as blank"
+    ]
+
+
+def test_a_misconception_that_is_taken_for_another_or_loses_nothing_is_a_breach():
+    harmless = Slip("harmless", "It is none.", slope=3.0)
+    again = Slip("again", "As before.", sign=-1)
+    question = dataclasses.replace(LINE, misconceptions=[TURNED, harmless, again])
+
+    assert [(r.program, r.named, r.breach) for r in rows(question, "misconception")] == [
+        ("turned", "turned or again", ""),
+        ("harmless", "", "it is wrong, but loses nothing"),
+        ("again", "turned or again", ""),
+    ]
+
+
+def test_a_question_without_a_program_has_no_row_for_one():
+    question = dataclasses.replace(LINE, program=None, untouched=None, misconceptions=[squared])
+
+    assert rows(question, "program") == rows(question, "handout") == []
+    assert [r.breach for r in rows(question, "reference")] == [""]
+
+
+def test_a_call_of_its_own_has_a_reference_of_its_own_and_explains_nothing():
+    def by_half(target, x):
+        return target(x) / 2
+
+    own = Check(
+        "half of it is right", of_five, points=2, call=by_half, reference=lambda x: line(x) / 2
+    )
+    question = dataclasses.replace(LINE, checks=[own, *LINE.checks])
+    expected = expectations(question, SEED)
+
+    assert set(expected.of(line)) == {
+        "of_five by directly",
+        "of_any by directly",
+        "of_five by by_half",
+    }
+    assert set(expected.of(squared)) == {"of_five by directly", "of_any by directly"}
+    for case_, result in zip(
+        expected.cases["of_five by by_half"], expected.of(line)["of_five by by_half"], strict=True
+    ):
+        np.testing.assert_array_equal(result.value, line(*case_.args) / 2)
+    # as a student's code is asked: the claim about the other call is no case of a misconception
+    seen = handed_in(question, slipping(slope=0), SEED)
+    half = handed_in(LINE, lambda x: line(x) / 2, SEED).trials["of_five by directly"]
+    seen = dataclasses.replace(seen, trials={**seen.trials, "of_five by by_half": half})
+    judgement = judge_question(question, seen, SEED)
+    assert [v.earned for v in judgement.verdicts] == [2, 0, 0, 0]
+    assert judgement.finding.misconception == "flat"
+
+
 def test_combinations_are_counted_by_how_they_fare():
     found = combinations(LINE, 2, SEED)
 
@@ -294,3 +354,13 @@ def test_combinations_that_cancel_out_or_pass_or_go_unnamed_are_told():
     assert found.tried == 6
     assert found.equal == ("sign + turned",)
     assert found.missed == ("tail + hidden",)
+
+
+def test_combinations_of_which_one_case_tells_too_little_go_unnamed():
+    question = dataclasses.replace(LINE, checks=[Check("it is right", of_one, points=3)])
+
+    assert combinations(question, 2, SEED).unsaid == (
+        "flat + no_offset",
+        "flat + turned",
+        "no_offset + turned",
+    )

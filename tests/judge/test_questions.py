@@ -4,14 +4,20 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.authoring import Cell, Check, Question, Tolerance, Written, case
 from grader.judge.diagnose import diagnosis, explains
 from grader.judge.expectations import expectations
-from grader.judge.questions import doubted, judge_question, judge_written, undecided
-from grader.judge.verdicts import as_typed, ignores_its_input, readings
+from grader.judge.questions import (
+    doubted,
+    judge_question,
+    judge_written,
+    stand_ins,
+    undecided,
+)
+from grader.judge.verdicts import as_typed, ignores_its_input, readings, same_result
 from grader.model import Asked, Found, Judgement, Observation, Observed, Outcome, Place, Verdict
 from reference.week14 import attention, multihead, qkv, self_attention, softmax
 from reference.week14.generation import QUESTION as GENERATION
@@ -237,6 +243,12 @@ def test_a_wrong_result_in_a_tuple_is_shown_by_its_numbers():
     assert "3 of 3 values differ" in judgement.finding.shown_by.said
 
 
+def test_of_several_readings_of_a_wrong_result_the_first_is_shown():
+    judgement = judge_question(DOUBLE, seen(lambda x: (3 * x, 4 * x)), SEED)
+
+    assert np.shape(judgement.finding.shown_by.got) == (2, 3)
+
+
 def test_a_right_result_in_the_second_place_is_none():
     assert judge_question(DOUBLE, seen(lambda x: (np.eye(2), 2 * x)), SEED).earned == 0
 
@@ -286,10 +298,30 @@ def test_what_follows_its_input_does_not_ignore_it():
 
     assert ignores(1.0, 1.0, 1.0)
     assert ignores(np.ones(2), np.ones(3), np.ones(4))
+    assert ignores(np.ones(4), np.ones(3), np.ones(2))
     assert not ignores(1.0, 1.0, 2.0)
+    assert not ignores(np.arange(2), np.arange(3), np.arange(4))
     assert not ignores(np.ones(3), np.ones(3), 2 * np.ones(3))
     assert not ignores_its_input(DOUBLE, right[:1], [Observation(Outcome.PASSED, 1.0)])
     assert not ignores_its_input(DOUBLE, right[:1] * 2, [Observation(Outcome.PASSED, 1.0)] * 2)
+
+
+def test_what_ignores_its_input_is_told_also_where_the_form_cannot_take_the_result():
+    def form(result):
+        if isinstance(result, tuple | str):
+            raise TypeError("no such form")
+        return result
+
+    question = dataclasses.replace(DOUBLE, form=form)
+    (right, *_) = expectations(question, SEED).of(double).values()
+
+    def ignores(*values):
+        return ignores_its_input(question, right, [Observation(Outcome.PASSED, v) for v in values])
+
+    assert ignores((1.0, "a"), (1.0, "b"), (1.0, "c"))
+    assert not ignores((1.0, "a"), (2.0, "a"), (3.0, "a"))
+    assert ignores("a", "a", "a")
+    assert not ignores("a", "a", "b")
 
 
 def first_of(question, trial_name):
@@ -378,6 +410,112 @@ def test_a_changed_input_is_flagged_and_costs_nothing():
     judgement = judge_question(DOUBLE, seen(double, change=change), SEED)
 
     assert (judgement.earned, judgement.flags) == (5.0, ("changes_its_inputs",))
+
+
+@pytest.mark.parametrize("again, flags", [(2.0, ()), (2.5, ("differs_when_repeated",))])
+def test_what_gives_another_result_the_second_time_is_flagged(again, flags):
+    observed = seen(double)
+    (first, *_) = observed.trials["few by directly"].observations
+    second = dataclasses.replace(first, value=first.value * again / 2)
+
+    judgement = judge_question(DOUBLE, dataclasses.replace(observed, again=second), SEED)
+
+    assert (judgement.earned, judgement.flags) == (5.0, flags)
+
+
+@pytest.mark.parametrize("now", [Outcome.RAISED, Outcome.TIMED_OUT, Outcome.PASSED])
+@pytest.mark.parametrize("then", [Outcome.RAISED, Outcome.TIMED_OUT, Outcome.PASSED])
+def test_to_return_and_not_to_return_are_not_the_same(now, then):
+    one, other = Observation(now, 2.0), Observation(then, 2.0)
+
+    assert same_result(DOUBLE, one, other) == ((now is Outcome.PASSED) == (then is Outcome.PASSED))
+
+
+def test_a_name_of_the_notebook_that_it_is_given_is_flagged_if_it_is_read():
+    judgement = judge_question(DOUBLE, seen(double, reads=("N", "x")), SEED)
+
+    assert (judgement.earned, judgement.flags) == (5.0, ("reads_globals",))
+
+
+def test_a_claim_is_judged_only_if_it_was_asked():
+    observed = seen(double)
+    trials = {"printed by directly": observed.trials["printed by directly"]}
+
+    judgement = judge_question(DOUBLE, dataclasses.replace(observed, trials=trials), SEED)
+
+    assert [verdict.claim for verdict in judgement.verdicts] == ["as printed"]
+
+
+# With stand-ins ---------------------------------------------------------------------
+
+
+def helped(program, with_stand_in):
+    """Observed of a program that may come to other results with a right answer beside it."""
+    return dataclasses.replace(seen(program), helped=seen(with_stand_in).trials)
+
+
+def of_the_sum(x):
+    """You return the sum."""
+    return 2 * np.sum(x) * np.eye(1, len(x))[0]
+
+
+@pytest.mark.parametrize(
+    "program, with_stand_in, outcomes_, flags",
+    [
+        (fixed, double, ["passed"] * 4, ("follow_through",)),
+        (lambda x: x + 5, squared, ["failed"] * 4, ()),
+        (double, squared, ["passed"] * 4, ()),
+        # claim by claim the better of both
+        (of_the_sum, lambda x: 2 * x if len(x) != 3 else x, [..., "passed", "passed", ...], ...),
+    ],
+    ids=["right then", "wrong then too", "right before", "each in part"],
+)
+def test_what_a_right_answer_beside_it_puts_right_costs_nothing(
+    program, with_stand_in, outcomes_, flags
+):
+    judgement = judge_question(DOUBLE, helped(program, with_stand_in), SEED)
+
+    got = outcomes(judgement)
+    assert got == [g if s is ... else s for g, s in zip(got, outcomes_, strict=True)]
+    assert flags is ... or judgement.flags == flags
+
+
+def test_what_is_still_wrong_beside_a_right_answer_is_explained_by_that():
+    question = dataclasses.replace(DOUBLE, misconceptions=[squared, of_the_sum])
+
+    judgement = judge_question(question, helped(squared, of_the_sum), SEED)
+
+    assert judgement.finding.misconception == "of_the_sum"
+    assert (judgement.earned, judgement.outcome) == (1.0, Outcome.PARTIAL)
+    assert "follow_through" in judgement.flags
+
+
+@pytest.mark.parametrize(
+    "needed, needing, asked",
+    [
+        (untouched, squared, {"later": ("double",)}),
+        (double, squared, {}),
+        (squared, double, {}),
+    ],
+    ids=["both lost", "only the one that needs it", "only the needed one"],
+)
+def test_what_lost_points_is_asked_with_a_stand_in_for_what_lost_points_too(needed, needing, asked):
+    later = dataclasses.replace(DOUBLE, key="later", needs=["double", "absent"])
+    observed = {"double": seen(needed), "later": seen(needing)}
+
+    assert stand_ins([DOUBLE, later], observed, SEED) == asked
+
+
+def test_what_was_not_found_or_not_decided_is_not_asked_with_a_stand_in():
+    later = dataclasses.replace(DOUBLE, key="later", needs=["double"])
+    ours, lost = Observed(None, error="ours"), seen(squared)
+
+    for observed in (
+        {"double": lost, "later": Observed(None)},
+        {"double": ours, "later": lost},
+        {"double": lost, "later": ours},
+    ):
+        assert stand_ins([DOUBLE, later], observed, SEED) == {}
 
 
 # Misconceptions ---------------------------------------------------------------------
@@ -523,6 +661,7 @@ ALL = [qkv, softmax, attention, self_attention, multihead]
 
 
 @pytest.mark.parametrize("question", [*(m.QUESTION for m in ALL), GENERATION], ids=lambda q: q.key)
+@settings(deadline=None)  # the first of a question draws its cases
 @given(data=st.data())
 def test_whatever_comes_back_there_is_a_judgement(question, data):
     def change(n, observation):
@@ -570,7 +709,10 @@ def test_a_notebook_that_is_not_there_is_zero_and_one_of_ours_is_undecided(
     [
         ("double", case(np.ones(3)), "double([1.0, 1.0, 1.0])"),
         ("double", case(np.ones((3, 4)), 2), "double(<array (3, 4)>, 2)"),
+        ("double", case(np.ones(9), np.zeros(8)), f"double(<array (9,)>, {[0.0] * 8})"),
         ("double", case(0.123456789, "a"), "double(0.123457, 'a')"),
+        ("double", case(1, 2, 3), "double(1, 2, 3)"),
+        ("double", case(1, 2, 3, 4), "double(1, 2, 3, …)"),
         ("double", case([1.23456, 2.0]), "double([1.2346, 2.0])"),
         (
             Cell("a", "b"),
@@ -578,7 +720,7 @@ def test_a_notebook_that_is_not_there_is_zero_and_one_of_ours_is_undecided(
             "a, b, made anew with N = 3, D = 4",
         ),
     ],
-    ids=["array", "large array", "scalars", "list", "cell"],
+    ids=["array", "large array", "just so large", "scalars", "three", "four", "list", "cell"],
 )
 def test_a_call_is_shown_as_the_student_would_type_it(target, each, typed):
     assert as_typed(dataclasses.replace(DOUBLE, target=target), each) == typed

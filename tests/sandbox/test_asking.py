@@ -591,10 +591,10 @@ def test_a_function_may_run_an_event_loop(observe, others):
 
 
 def test_after_a_function_with_an_event_loop_the_kernel_has_its_own(observe):
-    statements = notebook.slices.statements(submission([OWN_LOOP]).cells)
+    way = notebook.probe.Way(notebook.slices.statements(submission([OWN_LOOP]).cells))
     question = asking("runs", case(1))
     trials = {t: Cases(t.draw(1)) for t in question.trials}
-    request = notebook.probe.request(question, trials, statements, {"runs"}, 1, careful=True)
+    request = notebook.probe.request(question, trials, way, {"runs"}, 1, careful=True)
 
     async def asked():
         async with observe.kernels().kernel(1) as running:

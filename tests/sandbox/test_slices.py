@@ -912,6 +912,30 @@ def test_definitions_are_found_the_last_first(text, where):
     assert lines(slices.definitions(slices.statements(cells(text)), "softmax")) == where
 
 
+def test_what_came_before_another_answer_is_told_apart_from_what_was_copied():
+    text = """a, b = [], []
+# %%
+a = []
+b = []
+# %%
+a = [1]
+# %%
+a, b = [], []
+# %%
+a, b = [2], [2]
+# %%
+a, b = [2], [2]  # as above
+"""
+    every = slices.statements(cells(text))
+
+    before = slices.without_last_answers(every, ("a", "b"))
+
+    assert [[s.cell for s in statements] for statements in before] == [
+        [1, 2, 2, 3, 4, 5],
+        [1, 2, 2, 3],
+    ]
+
+
 PARAMETERS = ["X", "omega_v", "omega_q"]
 
 
@@ -926,7 +950,12 @@ PARAMETERS = ["X", "omega_v", "omega_q"]
             "def selfAttention(a): pass\ndef attend(X, omega_v, omega_q): pass\n",
             ["attend", "selfAttention"],
         ),
-        ("def attend(omega_v, X, omega_q): pass\n", []),
+        ("def attend(omega_v, X, omega_q): pass\n", ["attend"]),
+        (
+            "def attend(X, omega_v, omega_q): pass\ndef mixed(omega_v, X, omega_q): pass\n",
+            ["attend", "mixed"],
+        ),
+        ("def attend(omega_v, X): pass\n", []),
         ("def taken(X, omega_v, omega_q): pass\n", []),
         ("def multihead(X): pass\ndef plot(): pass\n", []),
         ("class Attend:\n    def __init__(self, X, omega_v, omega_q): pass\n", ["Attend"]),
@@ -939,6 +968,8 @@ PARAMETERS = ["X", "omega_v", "omega_q"]
         "misspelt",
         "parameters before name",
         "other order",
+        "just its order first",
+        "too few",
         "taken",
         "others",
         "class",

@@ -657,9 +657,10 @@ async def asked_of(running, name, *values):
     statements = notebook.slices.statements(submission([STATE]).cells)
     question = asking(name, *(case(value) for value in values))
     trials = {t: Cases(t.draw(1)) for t in question.trials}
-    request = notebook.probe.request(question, trials, statements, {name}, 1, careful=True)
+    way = notebook.probe.Way(statements)
+    request = notebook.probe.request(question, trials, way, {name}, 1, careful=True)
     messages = await running.ask("answer", request, 1 + len(values))
-    answers = notebook.probe.Answers(statements, {1: 1}, {name})
+    answers = notebook.probe.Answers(way, {1: 1}, {name})
     observed = answers.observed(question, trials, messages, running.alive, running.stuck)
     return [o.value if o.returned else o.error for o in seen(observed)]
 
