@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
@@ -338,6 +339,23 @@ def report(
     return 0
 
 
+export = App(name="export", help="Write points for an LMS, or for a spreadsheet of your own.")
+app.command(export)
+
+ResultsFolder = Annotated[
+    Path | None, Parameter(name=["--output", "-o"], help="Results folder [default: results].")
+]
+
+
+@export.command(name="csv")
+def export_csv(*, output: ResultsFolder = None, common: Common = COMMON) -> int:
+    """Every student's points for each notebook and each question, as one CSV."""
+    folder, gradebook = _graded(output, common)
+    from grader.report import spreadsheet
+
+    return _exported(common, folder, {"points.csv": spreadsheet.points_csv(gradebook)})
+
+
 @app.command
 def validate(
     assignment: Annotated[str | None, Parameter(help="Its key [default: week14].")] = None,
@@ -395,6 +413,36 @@ def doctor(*, common: Common = COMMON) -> int:
     else:
         terminal.doctor_table([(f.state, f.thing, f.seen, f.mend) for f in found], _console())
     return int(any(f.state == "fail" for f in found))
+
+
+# what is written for others -------------------------------------------------------------------
+
+
+def _graded(output: Path | None, common: Common) -> tuple[Path, Gradebook]:
+    """A results folder, and the gradebook that it holds."""
+    settings = common.settings(run__output=output)
+    from grader import pipeline
+
+    return settings.run.output, pipeline.stored(settings.run.output, settings)
+
+
+def _exported(
+    common: Common, folder: Path, files: Mapping[str, bytes], left_out: Sequence[str] = ()
+) -> int:
+    """The exit code, once the files are written and told, with what they lack, a line each."""
+    from grader.store import Store
+
+    store = Store(folder)
+    with store.held():
+        written = [store.export(name, data) for name, data in files.items()]
+    if common.as_json:
+        _print_json({"files": [str(path) for path in written], "left_out": list(left_out)})
+    else:
+        for line in left_out:
+            _stderr(f"left out: {line}")
+        for path in written:
+            _stdout(str(path))
+    return int(bool(left_out))
 
 
 # what is printed ------------------------------------------------------------------------------

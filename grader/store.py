@@ -94,6 +94,13 @@ class Store:
             raise
         return path
 
+    def export(self, name: str, data: bytes) -> Path:
+        """Put `data` into the file `name` of the folder of exports, made if need be."""
+        path = self.folder / "export" / name
+        for folder in (self.folder / "export", path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return self.write(f"export/{name}", data)
+
     def remove_pages_but(self, names: set[str]) -> None:
         """Take away the pages of students who are no longer in the gradebook."""
         for path in (self.folder / "reports").glob("*.html"):
