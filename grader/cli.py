@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from grader.config import Settings
+    from grader.export.canvas import Column, Filled
+    from grader.export.standing import Standing
     from grader.ingest.submissions import Intake
     from grader.model import Gradebook
     from grader.pipeline import Plan
@@ -342,6 +344,10 @@ def report(
 export = App(name="export", help="Write points for an LMS, or for a spreadsheet of your own.")
 app.command(export)
 
+LeaveOut = Annotated[
+    list[str] | None,
+    Parameter(negative=(), help="A student's id: nothing is written of that student."),
+]
 ResultsFolder = Annotated[
     Path | None, Parameter(name=["--output", "-o"], help="Results folder [default: results].")
 ]
@@ -354,6 +360,54 @@ def export_csv(*, output: ResultsFolder = None, common: Common = COMMON) -> int:
     from grader.report import spreadsheet
 
     return _exported(common, folder, {"points.csv": spreadsheet.points_csv(gradebook)})
+
+
+@export.command(name="canvas")
+def export_canvas(
+    *,
+    gradebook: Annotated[
+        Path | None, Parameter(help="Canvas's own, as Grades, Export there gives it.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        Parameter(negative=(), help="NUMBER=NOTEBOOK or NUMBER=total: which assignment gets what."),
+    ] = None,
+    leave_out: LeaveOut = None,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
+    """Points as a CSV that Canvas and NTU COOL import: one assignment a file, changes only."""
+    folder, graded = _graded(output, common)
+    from grader import names
+    from grader.export import canvas, standing
+    from grader.export.people import People
+    from grader.ingest import tables
+    from grader.store import Store
+
+    people = People(graded.files, Store(folder).told().enrolled)
+    out = set(map(names.student_id, leave_out or []))
+    standing.refuse_unknown(out, graded)
+    parts = standing.parts(graded)
+    columns = [_column(said, parts) for said in column or []]
+    given = canvas.Export(tables.sheet(gradebook)) if gradebook else None
+    if not columns:
+        notebooks = parts[:-1]
+        columns = given.columns(notebooks) if given else [canvas.Column("", p) for p in notebooks]
+    files, left_out = {}, []
+    for each in columns:
+        found = standing.standings(graded, each.part, out)
+        file = (
+            canvas.filled(given, each, found, people)
+            if given
+            else canvas.without_export(each, found, people)
+        )
+        files[f"canvas-{each.part}.csv"] = file.data
+        left_out += [f"{each.part}: {line}" for line in standing.undecided(found)]
+        _tell_filled(common, each.part, file, found)
+        if not given:
+            possible = graded.grades and found[0].possible
+            common.say(f"  points are out of {possible:g}; --gradebook scales them to Canvas's own")
+    return _exported(common, folder, files, left_out)
 
 
 @app.command
@@ -424,6 +478,28 @@ def _graded(output: Path | None, common: Common) -> tuple[Path, Gradebook]:
     from grader import pipeline
 
     return settings.run.output, pipeline.stored(settings.run.output, settings)
+
+
+def _column(said: str, parts: Sequence[str]) -> Column:
+    """Which assignment of Canvas's gets which points, of what was typed after --column."""
+    from grader.export.canvas import Column
+
+    number, _, part = said.partition("=")
+    if not (number.isascii() and number.isdigit()) or part not in parts:
+        raise UsageError(
+            f"--column {said}: write the assignment's number, =, and one of {', '.join(parts)}, "
+            f"as in\n  --column 4321={parts[0]}"
+        )
+    return Column(number, part)
+
+
+def _tell_filled(common: Common, part: str, file: Filled, found: Sequence[Standing]) -> None:
+    from grader.export import standing
+
+    same = f", {file.unchanged} have their points already" if file.unchanged else ""
+    common.say(f"{part}: {file.written} written{same}")
+    for line in (*file.kept, *standing.unmarked(found, part)):
+        common.say(f"  {line}")
 
 
 def _exported(

@@ -116,6 +116,7 @@ class _Candidate:
             attachment=sent.attachment,
             name=_printable(person),
             late=sent.late,
+            dialect=sent.dialect,
         )
 
 

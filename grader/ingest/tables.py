@@ -1,4 +1,7 @@
-"""From a CSV as LMSs, Excel and people write it to its rows: any usual encoding and separator."""
+"""From a CSV as LMSs, Excel and people write it to its rows: any usual encoding and separator.
+
+A sheet has the cells as they are, for who has to give them back; a table has what they mean.
+"""
 
 from __future__ import annotations
 
@@ -33,33 +36,49 @@ class Table:
         return next((name for name in names if name in self.columns), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A CSV's cells as they are; each row has the number of the line on which it ends."""
+
+    path: Path
+    separator: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+
+
 def read(path: Path) -> Table:
     """The table in a CSV file with a row of headings; rows without any text are left out.
 
     Raises UsageError if it cannot be read.
     """
-    text = decoded(path)
-    headings = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(_SEPARATORS, key=headings.count)
+    found = sheet(path)
+    columns = tuple(map(column, found.headings))
     rows: list[tuple[int, dict[str, str]]] = []
-    columns: tuple[str, ...] = ()
+    for line, cells in found.rows:
+        row: dict[str, str] = {}
+        for name, cell in zip(columns, cells, strict=False):
+            row.setdefault(name, _cell(cell))
+        rows.append((line, row))
+    return Table(path, columns, tuple(rows))
+
+
+def sheet(path: Path) -> Sheet:
+    """The cells of a CSV file as they are; rows without any text are left out.
+
+    Raises UsageError if it cannot be read.
+    """
+    text = decoded(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not columns:
-                columns = tuple(map(_column, cells))
-                continue
-            row: dict[str, str] = {}
-            for name, cell in zip(columns, cells, strict=False):
-                row.setdefault(name, _cell(cell))
-            rows.append((reader.line_num, row))
+        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise UsageError(f"{path} line {reader.line_num}: not a CSV: {error}") from None
-    if not columns:
+    if not rows:
         raise UsageError(f"{path} is empty: expected a CSV with a row of headings")
-    return Table(path, columns, tuple(rows))
+    (_, headings), *others = rows
+    return Sheet(path, separator, tuple(headings), tuple((n, tuple(row)) for n, row in others))
 
 
 def decoded(path: Path) -> str:
@@ -79,7 +98,8 @@ def decoded(path: Path) -> str:
     raise UsageError(f"{path} is neither UTF-8 nor Big5: save it as UTF-8")
 
 
-def _column(text: str) -> str:
+def column(text: str) -> str:
+    """A heading as it is compared: lower case, with single spaces for spaces, "_" and "-"."""
     return re.sub(r"[\s_\-]+", " ", unicodedata.normalize("NFKC", text)).strip().lower()
 
 
