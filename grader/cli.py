@@ -410,6 +410,31 @@ def export_canvas(
     return _exported(common, folder, files, left_out)
 
 
+@export.command(name="canvas-feedback")
+def export_canvas_feedback(
+    paths: Annotated[
+        list[Path], Parameter(help="What was graded, as it was given to `grader run`.")
+    ],
+    /,
+    *,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
+    """The notebooks with notes in them, as zips that Canvas gives back to their students."""
+    if not paths:
+        raise UsageError(
+            "name what was graded, as in\n  grader export canvas-feedback submissions.zip"
+        )
+    folder, graded = _graded(output, common)
+    from grader.export import feedback
+    from grader.ingest import submissions
+
+    contents = submissions.contents(paths, feedback.wanted(graded))
+    found = feedback.feedback(graded, contents)
+    common.say(f"{found.notebooks} annotated notebooks in {len(found.zips)} zips")
+    return _exported(common, folder, found.zips, found.left_out)
+
+
 @app.command
 def validate(
     assignment: Annotated[str | None, Parameter(help="Its key [default: week14].")] = None,
