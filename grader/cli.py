@@ -435,6 +435,63 @@ def export_canvas_feedback(
     return _exported(common, folder, found.zips, found.left_out)
 
 
+@export.command(name="moodle")
+def export_moodle(
+    worksheet: Annotated[Path, Parameter(help="Moodle's grading worksheet, as downloaded.")],
+    /,
+    *,
+    notebook: Annotated[
+        str | None,
+        Parameter(help="Whose points, or total [default: what the worksheet's name says]."),
+    ] = None,
+    leave_out: LeaveOut = None,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
+    """Points in the grading worksheet of one assignment of Moodle's, in any language."""
+    folder, graded = _graded(output, common)
+    from grader import names
+    from grader.export import moodle, standing
+    from grader.export.people import People
+    from grader.ingest import tables
+    from grader.store import Store
+
+    out = set(map(names.student_id, leave_out or []))
+    standing.refuse_unknown(out, graded)
+    parts = standing.parts(graded)
+    named = names.parse_of(f"{worksheet.stem}{names.EXTENSION}", "", parts[:-1])
+    part = notebook or (named.notebook if named else "")
+    if part not in parts:
+        raise UsageError(f"say whose points go into {worksheet}: --notebook {' or '.join(parts)}")
+    found = standing.standings(graded, part, out)
+    people = People(graded.files, Store(folder).told().enrolled)
+    sheet = moodle.Worksheet(tables.sheet(worksheet))
+    file = moodle.filled(sheet, part, found, people, graded.files)
+    _tell_filled(common, part, file, found)
+    undecided = standing.undecided(found)
+    return _exported(common, folder, {f"moodle-{part}.csv": file.data}, undecided)
+
+
+@export.command(name="gradescope")
+def export_gradescope(*, output: ResultsFolder = None, common: Common = COMMON) -> int:
+    """A results.json for each student, as Gradescope's autograders write it."""
+    folder, graded = _graded(output, common)
+    from grader.export import gradescope, standing
+    from grader.report import pages
+
+    found = standing.standings(graded, standing.TOTAL)
+    files = {
+        f"gradescope/{pages.own_name(one.grade.student)}/results.json": gradescope.results(
+            one.grade, graded.title
+        )
+        for one in found
+        if one.earned is not None
+    }
+    for line in standing.unmarked(found, standing.TOTAL):
+        common.say(f"  {line}")
+    return _exported(common, folder, files, standing.undecided(found), anew="gradescope")
+
+
 @app.command
 def validate(
     assignment: Annotated[str | None, Parameter(help="Its key [default: week14].")] = None,
@@ -528,20 +585,30 @@ def _tell_filled(common: Common, part: str, file: Filled, found: Sequence[Standi
 
 
 def _exported(
-    common: Common, folder: Path, files: Mapping[str, bytes], left_out: Sequence[str] = ()
+    common: Common,
+    folder: Path,
+    files: Mapping[str, bytes],
+    left_out: Sequence[str] = (),
+    *,
+    anew: str = "",
 ) -> int:
-    """The exit code, once the files are written and told, with what they lack, a line each."""
+    """The exit code, once the files are written and told, with what they lack, a line each.
+
+    anew  a folder of exports that then holds these files and no others
+    """
     from grader.store import Store
 
     store = Store(folder)
     with store.held():
+        if anew:
+            store.remove_exports(anew)
         written = [store.export(name, data) for name, data in files.items()]
     if common.as_json:
         _print_json({"files": [str(path) for path in written], "left_out": list(left_out)})
     else:
         for line in left_out:
             _stderr(f"left out: {line}")
-        for path in written:
+        for path in written if not anew else [folder / "export" / anew]:
             _stdout(str(path))
     return int(bool(left_out))
 

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 from grader import names
 from grader.errors import UsageError
-from grader.export.people import People
+from grader.export.people import Matches, People, Row
 from grader.export.standing import Standing
 from grader.ingest import tables
 from grader.ingest.rosters import ids_of
 from grader.report import spreadsheet
 
 _ASSIGNMENT = re.compile(r"(.*)\s\(([0-9]+)\)", re.DOTALL)
-_NUMBER = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,9})?")
 _NO_SCORE = ("", "-")
 _IDS = ("SIS User ID", "SIS Login ID")  # beside Canvas's own number
 
@@ -118,22 +117,22 @@ class Export:
         """
         for _, row in self.sheet.rows:
             if row[0].strip().lower() == "points possible":
-                said = _cell(row, place).strip()
+                said = tables.cell(row, place).strip()
                 if said.lower() == "(read only)":
                     raise UsageError(
                         f"{self.sheet.path}: {self.sheet.headings[place]} is read only in Canvas"
                     )
-                return _number(said)
+                return tables.number(said)
         return None
 
-    def rows(self, people: People, student: str) -> list[tuple[int, tuple[str, ...]]]:
+    def rows(self, people: People, student: str) -> list[Row]:
         """The rows, with their lines, that are of this student by account or by id."""
         users, ids = people.users(student), people.ids(student)
         return [
             (line, row)
             for line, row in self.sheet.rows
-            if _cell(row, self.user) in users
-            or any(known in ids for place in self.ids for known in ids_of(_cell(row, place)))
+            if tables.cell(row, self.user) in users
+            or any(known in ids for place in self.ids for known in ids_of(tables.cell(row, place)))
         ]
 
     def _assignments(self) -> list[tuple[str, str]]:
@@ -153,29 +152,28 @@ def filled(export: Export, column: Column, standings: Sequence[Standing], people
     place = export.place(column)
     most = export.possible(place)
     rows: list[tuple[int, list[str]]] = []
-    unchanged, kept, problems = 0, [], []
-    taken: dict[int, str] = {}
+    unchanged, kept, matches = 0, [], Matches()
     for standing in standings:
         points, student = standing.out_of(most), standing.grade.student
         if points is None:
             continue
-        found = export.rows(people, student)
-        problem = _unclear(found, student, taken, export)
-        if problem:
-            problems.append(f"{student} {problem}")
+        found = matches.row(student, export.rows(people, student))
+        if found is None:
             continue
-        ((line, row),) = found
-        taken[line] = student
-        current = _cell(row, place).strip()
+        line, row = found
+        ids = [tables.cell(row, i) for i in export.given_back.values()]
+        if problem := _cannot_be_given_back(ids):
+            matches.problem(student, problem)
+            continue
+        current = tables.cell(row, place).strip()
         why = _kept(current)
         if why:
             kept.append(f"{student}: {why}")
         elif _same(current, points, most):
             unchanged += 1
         else:
-            ids = [_cell(row, i) for i in export.given_back.values()]
             rows.append((line, [_shown(student), *ids, "", f"{points:.2f}"]))
-    _refuse(problems, f"{export.sheet.path}")
+    matches.refuse(export.sheet.path)
     rows.sort()
     data = _ascii(
         ["Student", *export.given_back, "Section", column.heading], [row for _, row in rows]
@@ -188,7 +186,7 @@ def without_export(column: Column, standings: Sequence[Standing], people: People
 
     Raises UsageError, with a list, if somebody's account is not known for certain.
     """
-    rows, problems = [], []
+    rows, matches = [], Matches()
     for standing in standings:
         if standing.earned is None:
             continue
@@ -198,32 +196,22 @@ def without_export(column: Column, standings: Sequence[Standing], people: People
             seen = (
                 f"handed in by {', '.join(sorted(users))}" if users else "no file's name tells it"
             )
-            problems.append(f"{student} has no account that is known for certain: {seen}")
+            matches.problem(student, f"has no account that is known for certain: {seen}")
             continue
         (user,) = users
         if not (user.isascii() and user.isdigit()):
-            problems.append(f"{student} has the account {user!r}, which is no number of Canvas's")
+            matches.problem(student, f"has the account {user!r}, which is no number of Canvas's")
             continue
         rows.append([_shown(student), user, "", f"{standing.earned:.2f}"])
-    _refuse(problems, "what was handed in", "give Canvas's own export: --gradebook exported.csv")
+    matches.refuse("what was handed in", "give Canvas's own export: --gradebook exported.csv")
     data = _ascii(["Student", "ID", "Section", column.heading], rows)
     return Filled(data, len(rows))
 
 
-def _unclear(
-    found: list[tuple[int, tuple[str, ...]]], student: str, taken: dict[int, str], export: Export
-) -> str:
-    """Why these rows are not this student's for certain, or cannot be given back; empty if so."""
-    if not found:
-        return "is not in it"
-    if len(found) > 1:
-        return f"may be several rows: {', '.join(f'line {line}' for line, _ in found)}"
-    ((line, row),) = found
-    if line in taken:
-        return f"is the same row as {taken[line]}: line {line}"
-    cells = [_cell(row, i) for i in export.given_back.values()]
+def _cannot_be_given_back(cells: Sequence[str]) -> str:
+    """Why ids cannot be written as they are; empty if they can."""
     if not any(cells):
-        return f"has no id in line {line}"
+        return "has no id there that Canvas would find"
     for cell in cells:
         if spreadsheet.is_formula(cell):
             return f"has an id that looks like a formula: {cell!r}"
@@ -232,49 +220,29 @@ def _unclear(
     return ""
 
 
-def _refuse(problems: Sequence[str], where: str, instead: str = "") -> None:
-    if problems:
-        listed = "".join(f"\n  {problem}" for problem in problems)
-        hint = instead or "give the export of the right course, or leave somebody out"
-        raise UsageError(
-            f"{where}: not everybody can be found, so nothing was written{listed}\n{hint}; to go "
-            "on without somebody: --leave-out ID"
-        )
-
-
 def _kept(current: str) -> str:
     """Why a score in Canvas stays as it is; empty if it may be replaced."""
     if current.upper() == "EX":
         return "is excused in Canvas"
     if current.upper() == "N/A":
         return "has not got this assignment in Canvas"
-    if current not in _NO_SCORE and _number(current.removesuffix("%")) is None:
+    if current not in _NO_SCORE and tables.number(current.removesuffix("%")) is None:
         return f"has the score {current!r} in Canvas, which is no number"
     return ""
 
 
 def _same(current: str, points: float, most: float | None) -> bool:
     """Whether Canvas, which compares two decimals, sees no change."""
-    score = _number(current.removesuffix("%"))
+    score = tables.number(current.removesuffix("%"))
     if score is not None and current.endswith("%"):
         score = None if most is None else score / 100 * most
     return score is not None and f"{score:.2f}" == f"{points:.2f}"
-
-
-def _number(text: str) -> float | None:
-    if not _NUMBER.fullmatch(text):
-        return None
-    return float(text.replace(",", "."))
 
 
 def _shown(student: str) -> str:
     """The student in the cell that Canvas does not read where there is an id: for people."""
     plain = student.isascii() and not spreadsheet.is_formula(student)
     return student if plain else ""
-
-
-def _cell(row: Sequence[str], place: int) -> str:
-    return row[place] if place < len(row) else ""
 
 
 def _ascii(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:

@@ -10,13 +10,14 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.errors import UsageError
 
 _SEPARATORS = (",", ";", "\t")
+_NUMBER = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,9})?")
 _GUARDED = re.compile(r'="(.*)"|\'([=+\-@\t\r].*)', re.DOTALL)  # so that no formula is run
 
 
@@ -56,8 +57,8 @@ def read(path: Path) -> Table:
     rows: list[tuple[int, dict[str, str]]] = []
     for line, cells in found.rows:
         row: dict[str, str] = {}
-        for name, cell in zip(columns, cells, strict=False):
-            row.setdefault(name, _cell(cell))
+        for name, text in zip(columns, cells, strict=False):
+            row.setdefault(name, _meant(text))
         rows.append((line, row))
     return Table(path, columns, tuple(rows))
 
@@ -72,7 +73,7 @@ def sheet(path: Path) -> Sheet:
     separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise UsageError(f"{path} line {reader.line_num}: not a CSV: {error}") from None
     if not rows:
@@ -98,11 +99,21 @@ def decoded(path: Path) -> str:
     raise UsageError(f"{path} is neither UTF-8 nor Big5: save it as UTF-8")
 
 
+def cell(row: Sequence[str], place: int) -> str:
+    """A cell of a row that may end before it."""
+    return row[place] if place < len(row) else ""
+
+
+def number(text: str) -> float | None:
+    """The number that a cell holds, with a point or a comma before its decimals; None if none."""
+    return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
+
+
 def column(text: str) -> str:
     """A heading as it is compared: lower case, with single spaces for spaces, "_" and "-"."""
     return re.sub(r"[\s_\-]+", " ", unicodedata.normalize("NFKC", text)).strip().lower()
 
 
-def _cell(text: str) -> str:
+def _meant(text: str) -> str:
     match = _GUARDED.fullmatch(text.strip())
     return (match[1] or match[2] or "").strip() if match else text.strip()

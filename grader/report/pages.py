@@ -44,14 +44,19 @@ _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]|INDEX)")
 
 
 def page_name(student: str) -> str:
-    """The file name of a student's page, different for every student, safe on every system.
+    """The file name of a student's page."""
+    return f"{own_name(student)}.html"
+
+
+def own_name(student: str) -> str:
+    """A name for files of a student's, different for every student, safe on every system.
 
     Capitals, digits and - stay as they are; every other character becomes ~ and its bytes, as
     does the first letter of a name that means something else (INDEX, CON).  So no two students
     share a name, not even where files are found without regard to case.
     """
     if _RESERVED.fullmatch(student):
-        return f"~{ord(student[0]):02x}{student[1:]}.html"
+        return f"~{ord(student[0]):02x}{student[1:]}"
     name = "".join(
         character
         if re.fullmatch(r"[A-Z0-9-]", character)
@@ -61,7 +66,7 @@ def page_name(student: str) -> str:
     if not 0 < len(name) <= 120:
         digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[:60]}~~{digest[:32]}"
-    return f"{name}.html"
+    return name
 
 
 @dataclass(frozen=True, slots=True)

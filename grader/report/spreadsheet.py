@@ -187,12 +187,12 @@ def _list(items: Iterable[str]) -> str:
     return defused(";".join(sorted(set(items))))
 
 
-def as_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+def as_csv(columns: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> bytes:
     """Cells that have been made harmless as a CSV in UTF-8, with a line feed after each row."""
     # With CRLF, because the csv module quotes only the line ends that it was told of (a lone CR in
     # a text would break the row), then put back to LF outside the quotes.
     written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows([columns, *rows])
+    csv.writer(written, delimiter=separator, lineterminator="\r\n").writerows([columns, *rows])
     return _line_feeds(written.getvalue()).encode("utf-8", errors="replace")
 
 
