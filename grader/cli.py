@@ -493,6 +493,54 @@ def export_gradescope(*, output: ResultsFolder = None, common: Common = COMMON) 
 
 
 @app.command
+def appeal(
+    student: Annotated[str, Parameter(help="The student's id.")],
+    paths: Annotated[
+        list[Path] | None, Parameter(help="What was graded, to put the notebooks into the pack.")
+    ] = None,
+    /,
+    *,
+    assignment: Annotated[
+        str | None, Parameter(help="The folder of its package, if not under reference/.")
+    ] = None,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
+    """All that led to a student's points, in one zip that a third person can check by rerunning."""
+    settings = common.settings(run__output=output, course__assignment=assignment)
+    folder = settings.run.output
+    from grader import pipeline
+    from grader.export import appeal as pack
+    from grader.export.people import People
+    from grader.ingest import submissions
+    from grader.store import Store
+
+    graded = pipeline.stored(folder, settings)
+    grade = _grade_of(graded, student)
+    plan = pipeline.stored_plan(folder, settings)
+    store = Store(folder)
+    known = pack.Circumstances(
+        plan.assignment, plan.seed, plan.limits, store.manifest(), store.told()
+    )
+    records = [n.record for n in grade.notebooks if n.record]
+    if any(plan.key(record.submission) != record.key for record in records):
+        _warn(
+            (
+                "the assignment, the limits or the grader are not those of the run any more: the "
+                "pack says what they are now",
+            )
+        )
+    own = {record.submission.sha256: record.submission.path for record in records}
+    contents = submissions.contents(paths, own) if paths else {}
+    for sha256, path in own.items():
+        if sha256 not in contents:
+            common.say(f"  {path} is not in the pack: only its SHA-256 is")
+    users = People(graded.files, known.told.enrolled).users(grade.student)
+    data = pack.evidence(grade, known, users, contents)
+    return _exported(common, folder, {pack.zip_name(grade.student): data})
+
+
+@app.command
 def validate(
     assignment: Annotated[str | None, Parameter(help="Its key [default: week14].")] = None,
     /,
