@@ -391,7 +391,9 @@ def export_canvas(
     columns = [_column(said, parts) for said in column or []]
     given = canvas.Export(tables.sheet(gradebook)) if gradebook else None
     if not columns:
-        notebooks = parts[:-1]
+        notebooks = standing.graded(graded)
+        if not notebooks:
+            raise UsageError(f"no notebook in {folder} was graded: there are no points to write")
         columns = given.columns(notebooks) if given else [canvas.Column("", p) for p in notebooks]
     files, left_out = {}, []
     for each in columns:
@@ -405,8 +407,10 @@ def export_canvas(
         left_out += [f"{each.part}: {line}" for line in standing.undecided(found)]
         _tell_filled(common, each.part, file, found)
         if not given:
-            possible = graded.grades and found[0].possible
-            common.say(f"  points are out of {possible:g}; --gradebook scales them to Canvas's own")
+            common.say(
+                f"  points are out of {standing.possible(found):g}; --gradebook scales them to "
+                "Canvas's own"
+            )
     return _exported(common, folder, files, left_out)
 
 

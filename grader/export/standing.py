@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from grader.errors import UsageError
-from grader.model import Grade, Gradebook, NotebookGrade
+from grader.model import Grade, Gradebook, NotebookGrade, Outcome
 from grader.report.wording import by_student, counted, unmarked_texts
 
 TOTAL = "total"  # the part that is all notebooks together
@@ -43,6 +43,27 @@ def standings(gradebook: Gradebook, part: str, left_out: Collection[str] = ()) -
 def parts(gradebook: Gradebook) -> list[str]:
     """What points can be handed on of: each notebook, in the authored order, and all together."""
     return [*dict.fromkeys(n.notebook for g in gradebook.grades for n in g.notebooks), TOTAL]
+
+
+def graded(gradebook: Gradebook) -> list[str]:
+    """The notebooks of which at least one was graded.
+
+    Any other is another assignment's, for another time: a zero for everyone is not meant.
+    """
+    return list(
+        dict.fromkeys(
+            n.notebook
+            for key in parts(gradebook)
+            for g in gradebook.grades
+            for n in g.notebooks
+            if n.notebook == key and n.outcome is Outcome.PASSED
+        )
+    )
+
+
+def possible(found: Iterable[Standing]) -> float:
+    """The most that can be earned in the part."""
+    return max((one.possible for one in found), default=0.0)
 
 
 def undecided(found: Iterable[Standing]) -> list[str]:

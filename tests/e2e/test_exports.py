@@ -79,14 +79,17 @@ def exported_gradebook(members, scores):
     """Canvas's own gradebook, as NTU COOL exports it."""
     written = io.StringIO()
     writer = csv.writer(written)
-    writer.writerow(["Student", "ID", "SIS Login ID", "Section", f"week14 colab1 ({ASSIGNMENT})"])
-    writer.writerow(["", "", "", "", "Manual Posting"])
-    writer.writerow(["    Points Possible", "", "", "", "100.00"])
+    assignments = [f"week14 colab1 ({ASSIGNMENT})", "week14 colab2 (4322)"]
+    writer.writerow(["Student", "ID", "SIS Login ID", "Section", *assignments])
+    writer.writerow(["", "", "", "", "Manual Posting", ""])
+    writer.writerow(["    Points Possible", "", "", "", "100.00", "100.00"])
     for member in members:
         person = member.person
         name = f'="{person.name}"' if person.name.startswith("=") else person.name
-        writer.writerow([name, person.user, person.login, "生成式人工智慧", scores[person.user]])
-    writer.writerow(["Student, Test", "29999", "0a1b2c", "生成式人工智慧", ""])
+        writer.writerow(
+            [name, person.user, person.login, "生成式人工智慧", scores[person.user], ""]
+        )
+    writer.writerow(["Student, Test", "29999", "0a1b2c", "生成式人工智慧", "", ""])
     return written.getvalue().encode("utf-8-sig")
 
 
@@ -148,7 +151,7 @@ def test_canvas_gives_everyone_the_points_of_the_gradebook(graded):
         assert f"left out: colab1: {graded.members[i].student}: colab1 could not" in ended.stderr
     assert f"{graded.members[9].student}: is excused in Canvas" in ended.stderr
     file = graded.folder / "export" / "canvas-colab1.csv"
-    assert ended.stdout.strip() == str(file)
+    assert ended.stdout.strip() == str(file), "no colab2 was graded: no zero for everyone"
     data = file.read_bytes()
     assert data.isascii()
     people = [member.person for member in graded.members]

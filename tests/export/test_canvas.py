@@ -85,6 +85,22 @@ def test_the_whole_is_handed_on_only_when_every_notebook_is_decided(fill):
     assert standing.undecided(found) == ["R13940001: colab2 could not be graded (cut short)"]
 
 
+def test_a_notebook_of_which_none_was_graded_is_not_meant_to_be_zero():
+    absent = MAKE.absent("colab2", MAKE.question())
+    book = MAKE.gradebook(
+        MAKE.grade(MAKE.notebook("colab1"), absent),
+        MAKE.grade(MAKE.absent("colab1", MAKE.question()), absent),
+        # a text typed into the LMS may stand for any of them
+        MAKE.grade(
+            MAKE.notebook("colab1", outcome=Outcome.ERROR),
+            MAKE.notebook("colab2", outcome=Outcome.ERROR),
+        ),
+    )
+
+    assert standing.graded(book) == ["colab1"]
+    assert standing.parts(book) == ["colab1", "colab2", "total"]
+
+
 @pytest.mark.parametrize(
     "current, stays",
     [
