@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from grader.config import Settings
+    from grader.export.canvas import Column, Filled
+    from grader.export.standing import Standing
     from grader.ingest.submissions import Intake
     from grader.model import Gradebook
     from grader.pipeline import Plan
@@ -338,6 +341,209 @@ def report(
     return 0
 
 
+export = App(name="export", help="Write points for an LMS, or for a spreadsheet of your own.")
+app.command(export)
+
+LeaveOut = Annotated[
+    list[str] | None,
+    Parameter(negative=(), help="A student's id: nothing is written of that student."),
+]
+ResultsFolder = Annotated[
+    Path | None, Parameter(name=["--output", "-o"], help="Results folder [default: results].")
+]
+
+
+@export.command(name="csv")
+def export_csv(*, output: ResultsFolder = None, common: Common = COMMON) -> int:
+    """Every student's points for each notebook and each question, as one CSV."""
+    folder, gradebook = _graded(output, common)
+    from grader.report import spreadsheet
+
+    return _exported(common, folder, {"points.csv": spreadsheet.points_csv(gradebook)})
+
+
+@export.command(name="canvas")
+def export_canvas(
+    *,
+    gradebook: Annotated[
+        Path | None, Parameter(help="Canvas's own, as Grades, Export there gives it.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        Parameter(negative=(), help="NUMBER=NOTEBOOK or NUMBER=total: which assignment gets what."),
+    ] = None,
+    leave_out: LeaveOut = None,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
+    """Points as a CSV that Canvas and NTU COOL import: one assignment a file, changes only."""
+    folder, graded = _graded(output, common)
+    from grader import names
+    from grader.export import canvas, standing
+    from grader.export.people import People
+    from grader.ingest import tables
+    from grader.store import Store
+
+    people = People(graded.files, Store(folder).told().enrolled)
+    out = set(map(names.student_id, leave_out or []))
+    standing.refuse_unknown(out, graded)
+    parts = standing.parts(graded)
+    columns = [_column(said, parts) for said in column or []]
+    given = canvas.Export(tables.sheet(gradebook)) if gradebook else None
+    if not columns:
+        notebooks = standing.graded(graded)
+        if not notebooks:
+            raise UsageError(f"no notebook in {folder} was graded: there are no points to write")
+        columns = given.columns(notebooks) if given else [canvas.Column("", p) for p in notebooks]
+    files, left_out = {}, []
+    for each in columns:
+        found = standing.standings(graded, each.part, out)
+        file = (
+            canvas.filled(given, each, found, people)
+            if given
+            else canvas.without_export(each, found, people)
+        )
+        files[f"canvas-{each.part}.csv"] = file.data
+        left_out += [f"{each.part}: {line}" for line in standing.undecided(found)]
+        _tell_filled(common, each.part, file, found)
+        if not given:
+            common.say(
+                f"  points are out of {standing.possible(found):g}; --gradebook scales them to "
+                "Canvas's own"
+            )
+    return _exported(common, folder, files, left_out)
+
+
+@export.command(name="canvas-feedback")
+def export_canvas_feedback(
+    paths: Annotated[
+        list[Path], Parameter(help="What was graded, as it was given to `grader run`.")
+    ],
+    /,
+    *,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
+    """The notebooks with notes in them, as zips that Canvas gives back to their students."""
+    if not paths:
+        raise UsageError(
+            "name what was graded, as in\n  grader export canvas-feedback submissions.zip"
+        )
+    folder, graded = _graded(output, common)
+    from grader.export import feedback
+    from grader.ingest import submissions
+
+    contents = submissions.contents(paths, feedback.wanted(graded))
+    found = feedback.feedback(graded, contents)
+    common.say(f"{found.notebooks} annotated notebooks in {len(found.zips)} zips")
+    return _exported(common, folder, found.zips, found.left_out)
+
+
+@export.command(name="moodle")
+def export_moodle(
+    worksheet: Annotated[Path, Parameter(help="Moodle's grading worksheet, as downloaded.")],
+    /,
+    *,
+    notebook: Annotated[
+        str | None,
+        Parameter(help="Whose points, or total [default: what the worksheet's name says]."),
+    ] = None,
+    leave_out: LeaveOut = None,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
+    """Points in the grading worksheet of one assignment of Moodle's, in any language."""
+    folder, graded = _graded(output, common)
+    from grader import names
+    from grader.export import moodle, standing
+    from grader.export.people import People
+    from grader.ingest import tables
+    from grader.store import Store
+
+    out = set(map(names.student_id, leave_out or []))
+    standing.refuse_unknown(out, graded)
+    parts = standing.parts(graded)
+    named = names.parse_of(f"{worksheet.stem}{names.EXTENSION}", "", parts[:-1])
+    part = notebook or (named.notebook if named else "")
+    if part not in parts:
+        raise UsageError(f"say whose points go into {worksheet}: --notebook {' or '.join(parts)}")
+    found = standing.standings(graded, part, out)
+    people = People(graded.files, Store(folder).told().enrolled)
+    sheet = moodle.Worksheet(tables.sheet(worksheet))
+    file = moodle.filled(sheet, part, found, people, graded.files)
+    _tell_filled(common, part, file, found)
+    undecided = standing.undecided(found)
+    return _exported(common, folder, {f"moodle-{part}.csv": file.data}, undecided)
+
+
+@export.command(name="gradescope")
+def export_gradescope(*, output: ResultsFolder = None, common: Common = COMMON) -> int:
+    """A results.json for each student, as Gradescope's autograders write it."""
+    folder, graded = _graded(output, common)
+    from grader.export import gradescope, standing
+    from grader.report import pages
+
+    found = standing.standings(graded, standing.TOTAL)
+    files = {
+        f"gradescope/{pages.own_name(one.grade.student)}/results.json": gradescope.results(
+            one.grade, graded.title
+        )
+        for one in found
+        if one.earned is not None
+    }
+    for line in standing.unmarked(found, standing.TOTAL):
+        common.say(f"  {line}")
+    return _exported(common, folder, files, standing.undecided(found), anew="gradescope")
+
+
+@app.command
+def appeal(
+    student: Annotated[str, Parameter(help="The student's id.")],
+    paths: Annotated[
+        list[Path] | None, Parameter(help="What was graded, to put the notebooks into the pack.")
+    ] = None,
+    /,
+    *,
+    assignment: Annotated[
+        str | None, Parameter(help="The folder of its package, if not under reference/.")
+    ] = None,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
+    """All that led to a student's points, in one zip that a third person can check by rerunning."""
+    settings = common.settings(run__output=output, course__assignment=assignment)
+    folder = settings.run.output
+    from grader import pipeline
+    from grader.export import appeal as pack
+    from grader.export.people import People
+    from grader.ingest import submissions
+    from grader.store import Store
+
+    graded = pipeline.stored(folder, settings)
+    grade = _grade_of(graded, student)
+    plan = pipeline.stored_plan(folder, settings)
+    store = Store(folder)
+    known = pack.Circumstances(
+        plan.assignment, plan.seed, plan.limits, store.manifest(), store.told()
+    )
+    records = [n.record for n in grade.notebooks if n.record]
+    if any(plan.key(record.submission) != record.key for record in records):
+        _warn(
+            (
+                "the assignment, the limits or the grader are not those of the run any more: the "
+                "pack says what they are now",
+            )
+        )
+    own = {record.submission.sha256: record.submission.path for record in records}
+    contents = submissions.contents(paths, own) if paths else {}
+    for sha256, path in own.items():
+        if sha256 not in contents:
+            common.say(f"  {path} is not in the pack: only its SHA-256 is")
+    users = People(graded.files, known.told.enrolled).users(grade.student)
+    data = pack.evidence(grade, known, users, contents)
+    return _exported(common, folder, {pack.zip_name(grade.student): data})
+
+
 @app.command
 def validate(
     assignment: Annotated[str | None, Parameter(help="Its key [default: week14].")] = None,
@@ -395,6 +601,68 @@ def doctor(*, common: Common = COMMON) -> int:
     else:
         terminal.doctor_table([(f.state, f.thing, f.seen, f.mend) for f in found], _console())
     return int(any(f.state == "fail" for f in found))
+
+
+# what is written for others -------------------------------------------------------------------
+
+
+def _graded(output: Path | None, common: Common) -> tuple[Path, Gradebook]:
+    """A results folder, and the gradebook that it holds."""
+    settings = common.settings(run__output=output)
+    from grader import pipeline
+
+    return settings.run.output, pipeline.stored(settings.run.output, settings)
+
+
+def _column(said: str, parts: Sequence[str]) -> Column:
+    """Which assignment of Canvas's gets which points, of what was typed after --column."""
+    from grader.export.canvas import Column
+
+    number, _, part = said.partition("=")
+    if not (number.isascii() and number.isdigit()) or part not in parts:
+        raise UsageError(
+            f"--column {said}: write the assignment's number, =, and one of {', '.join(parts)}, "
+            f"as in\n  --column 4321={parts[0]}"
+        )
+    return Column(number, part)
+
+
+def _tell_filled(common: Common, part: str, file: Filled, found: Sequence[Standing]) -> None:
+    from grader.export import standing
+
+    same = f", {file.unchanged} have their points already" if file.unchanged else ""
+    common.say(f"{part}: {file.written} written{same}")
+    for line in (*file.kept, *standing.unmarked(found, part)):
+        common.say(f"  {line}")
+
+
+def _exported(
+    common: Common,
+    folder: Path,
+    files: Mapping[str, bytes],
+    left_out: Sequence[str] = (),
+    *,
+    anew: str = "",
+) -> int:
+    """The exit code, once the files are written and told, with what they lack, a line each.
+
+    anew  a folder of exports that then holds these files and no others
+    """
+    from grader.store import Store
+
+    store = Store(folder)
+    with store.held():
+        if anew:
+            store.remove_exports(anew)
+        written = [store.export(name, data) for name, data in files.items()]
+    if common.as_json:
+        _print_json({"files": [str(path) for path in written], "left_out": list(left_out)})
+    else:
+        for line in left_out:
+            _stderr(f"left out: {line}")
+        for path in written if not anew else [folder / "export" / anew]:
+            _stdout(str(path))
+    return int(bool(left_out))
 
 
 # what is printed ------------------------------------------------------------------------------

@@ -360,7 +360,7 @@ class Told:
 class FileNote:
     """What became of one file: graded, needs_person, superseded, duplicate or ignored.
 
-    user, attachment, name, late  as the LMS gave them in the file's name; see names.Sent
+    user, attachment, name, late, dialect  as the LMS gave them in the file's name; see names.Sent
     """
 
     path: str
@@ -374,6 +374,7 @@ class FileNote:
     attachment: str = ""
     name: str = ""
     late: bool = False
+    dialect: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,18 +231,7 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
 
 def _judged_again(store: Store, settings: Settings) -> tuple[Gradebook, Told]:
     """The gradebook of what a run folder holds, and what it was told besides the notebooks."""
-    said = store.manifest()
-    key, named = said["assignment"]["key"], settings.course.assignment
-    assignment = named if Path(named).name == key else key
-    course = settings.course.model_copy(update={"assignment": assignment})
-    the_plan = plan(settings.model_copy(update={"course": course}), seed=said["seed"])
-    notices = said.get("notices")
-    the_plan = dataclasses.replace(
-        the_plan,
-        kernel=str(said.get("kernel")),
-        rung=str(said.get("rung")),
-        notices=tuple(map(str, notices)) if isinstance(notices, list) else (),
-    )
+    the_plan = _stored_plan(store, settings)
     notes = store.notes()
     asked = {key: the_plan.questions(key) for key in the_plan.assignment.notebooks}
     records: dict[tuple[str, str], Record] = {}
@@ -257,6 +246,29 @@ def _judged_again(store: Store, settings: Settings) -> tuple[Gradebook, Told]:
                 records[note.student, note.notebook] = record
     known = _known(store.told(), settings, the_plan.assignment)
     return _gradebook(the_plan, notes, records, problems, known, settings), known
+
+
+def stored_plan(folder: Path, settings: Settings) -> Plan:
+    """The plan by which the observations that a run folder holds are judged.
+
+    Raises StoreError if the folder holds no run.
+    """
+    return _stored_plan(Store(folder), settings)
+
+
+def _stored_plan(store: Store, settings: Settings) -> Plan:
+    said = store.manifest()
+    key, named = said["assignment"]["key"], settings.course.assignment
+    assignment = named if Path(named).name == key else key
+    course = settings.course.model_copy(update={"assignment": assignment})
+    the_plan = plan(settings.model_copy(update={"course": course}), seed=said["seed"])
+    notices = said.get("notices")
+    return dataclasses.replace(
+        the_plan,
+        kernel=str(said.get("kernel")),
+        rung=str(said.get("rung")),
+        notices=tuple(map(str, notices)) if isinstance(notices, list) else (),
+    )
 
 
 def _known(before: Told, settings: Settings, assignment: Assignment) -> Told:

@@ -94,6 +94,17 @@ class Store:
             raise
         return path
 
+    def export(self, name: str, data: bytes) -> Path:
+        """Put `data` into the file `name` of the folder of exports, made if need be."""
+        path = self.folder / "export" / name
+        for folder in reversed([each for each in path.parents if self.folder in each.parents]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return self.write(f"export/{name}", data)
+
+    def remove_exports(self, name: str) -> None:
+        """Take away a folder in the folder of exports, with all that was written into it."""
+        shutil.rmtree(self.folder / "export" / name, ignore_errors=True)
+
     def remove_pages_but(self, names: set[str]) -> None:
         """Take away the pages of students who are no longer in the gradebook."""
         for path in (self.folder / "reports").glob("*.html"):

@@ -209,3 +209,17 @@ def test_a_table_is_read_by_column_and_a_broken_one_is_refused(tmp_path):
             store.table("t.csv", ("a", "b"))
     with pytest.raises(StoreError, match="cannot be read"):
         store.table("none.csv", ())
+
+
+def test_exports_are_private_and_a_folder_of_them_can_be_made_anew(tmp_path):
+    store = Store(tmp_path / "results")
+    with store.held():
+        old = store.export("gradescope/R1/results.json", b"{}")
+        kept = store.export("points.csv", b"x")
+        store.remove_exports("gradescope")
+        new = store.export("gradescope/R2/results.json", b"{}")
+
+    assert not old.exists() and not old.parent.exists()
+    assert kept.read_bytes() == b"x" and new.read_bytes() == b"{}"
+    for path in (tmp_path / "results" / "export").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0

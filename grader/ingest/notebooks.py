@@ -73,6 +73,25 @@ def read(data: bytes) -> tuple[tuple[NotebookCell, ...], tuple[str, ...]]:
     return cells, notes.sentences()
 
 
+def as_saved(data: bytes) -> tuple[dict[str, Any], ...]:
+    """The cells of a notebook as its file has them, an empty one for what is no cell.
+
+    In the order of those that `read` gives, in whatever format and however odd they are.
+    Raises SubmissionError as `read` does.
+    """
+    notes = _Notes()
+    listed, _ = _listed(_parsed(_text(data, notes), notes), notes)
+    return tuple(cell if isinstance(cell, dict) else {} for cell in listed)
+
+
+def clean(text: str) -> str:
+    """A text that Python and UTF-8 can hold, with lines that end in \\n."""
+    if _SURROGATE.search(text):
+        # through UTF-16, for which two halves that stood in two strings of a list are one
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return _LINE_END.sub("\n", text.replace("\0", ""))
+
+
 def refuse_if_huge(size_bytes: int) -> None:
     """Raises SubmissionError if a file of this size should not even be opened."""
     if size_bytes > LIMIT_BYTES:
@@ -234,6 +253,13 @@ def _quoted(text: str) -> str:
 
 def _cells(found: Any, notes: _Notes) -> Iterator[NotebookCell]:
     """The cells of a notebook, whatever its format."""
+    listed, old = _listed(found, notes)
+    for number, cell in enumerate(listed, 1):
+        yield _cell(number, cell, old, notes)
+
+
+def _listed(found: Any, notes: _Notes) -> tuple[list[Any], bool]:
+    """What stands in a notebook's list of cells, and whether its format is older than 4."""
     if not isinstance(found, dict):
         raise SubmissionError(f"it is JSON, but not a notebook: it is {_kind_of(found)}")
     version = found.get("nbformat")
@@ -255,8 +281,7 @@ def _cells(found: Any, notes: _Notes) -> Iterator[NotebookCell]:
         notes.add(f"it does not say its format, and was read as format {_NEWEST_FORMAT}")
     elif version != _NEWEST_FORMAT:
         notes.add(f"it is of notebook format {version}, and was read as format {_NEWEST_FORMAT}")
-    for number, cell in enumerate(listed, 1):
-        yield _cell(number, cell, old, notes)
+    return listed, old
 
 
 def _from_worksheets(worksheets: Any, notes: _Notes) -> Iterator[Any]:
@@ -315,7 +340,7 @@ def _output(outputs: list[Any]) -> str:
         if isinstance(text, list):
             text = "".join(part for part in text if isinstance(part, str))
         if isinstance(text, str):
-            said.append(_clean(text)[:room])
+            said.append(clean(text)[:room])
             room -= len(said[-1])
     return "\n".join(said)
 
@@ -333,20 +358,12 @@ def _source(number: int, source: Any, notes: _Notes) -> str:
     if not isinstance(source, str):
         notes.add(f"its source is {_kind_of(source)}, not text, and was read as empty", number)
         return ""
-    clean = _clean(source)
-    if clean.count("\ufffd") > source.count("\ufffd"):
+    plain = clean(source)
+    if plain.count("\ufffd") > source.count("\ufffd"):
         notes.add("half a character (a lone surrogate) was replaced by \ufffd", number)
     if "\0" in source:
         notes.add("NUL characters were removed", number)
-    return clean
-
-
-def _clean(text: str) -> str:
-    """A text that Python and UTF-8 can hold, with lines that end in \\n."""
-    if _SURROGATE.search(text):
-        # through UTF-16, for which two halves that stood in two strings of a list are one
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return _LINE_END.sub("\n", text.replace("\0", ""))
+    return plain
 
 
 def _kind_of(value: Any) -> str:

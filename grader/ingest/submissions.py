@@ -7,6 +7,7 @@ read where they lie; what a student has zipped is the student's, whatever the na
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import os
@@ -14,7 +15,7 @@ import stat
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,6 +117,7 @@ class _Candidate:
             attachment=sent.attachment,
             name=_printable(person),
             late=sent.late,
+            dialect=sent.dialect,
         )
 
 
@@ -169,6 +171,38 @@ def collect(
         notes += said
     files = sorted(_alike_flagged(notes), key=lambda note: (note.path, note.sha256))
     return Intake(tuple(submissions), tuple(files), tuple(sorted(opened)))
+
+
+def contents(paths: Sequence[Path], wanted: Mapping[str, str]) -> dict[str, bytes]:
+    """The bytes of files that were collected before, by their SHA-256, as far as they are there.
+
+    wanted  from the SHA-256 of a file to its path as it was told; only files that are named as
+            notebooks, or by that name, are opened
+    Raises UsageError as `collect` does.
+    """
+    named = {path.rpartition("/")[2] for path in wanted.values()}
+    found: dict[str, bytes] = {}
+    for file in _files(paths):
+        for data in _data(file, named):
+            sha256 = hashlib.sha256(data).hexdigest()
+            if sha256 in wanted:
+                found[sha256] = data
+    return found
+
+
+def _data(file: _File, named: Collection[str], depth: int = 0) -> Iterator[bytes]:
+    """The bytes of a file, or of those in a zip; of what is refused or damaged there are none."""
+    with contextlib.suppress(SubmissionError):
+        if file.skipped or file.problem:
+            return
+        if archives.is_zip(file.name) and depth < _DEPTH:
+            source = file.member.content() if file.member else file.place
+            with archives.opened(source) as members:
+                for member in members:
+                    inner = _File(file.place, problem=member.refused, member=member)
+                    yield from _data(inner, named, depth + 1)
+        elif names.ends_as_notebook(file.name) or _printable(file.name) in named:
+            yield _content(file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""From a CSV as LMSs, Excel and people write it to its rows: any usual encoding and separator."""
+"""From a CSV as LMSs, Excel and people write it to its rows: any usual encoding and separator.
+
+A sheet has the cells as they are, for who has to give them back; a table has what they mean.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.errors import UsageError
 
 _SEPARATORS = (",", ";", "\t")
+_NUMBER = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,9})?")
 _GUARDED = re.compile(r'="(.*)"|\'([=+\-@\t\r].*)', re.DOTALL)  # so that no formula is run
 
 
@@ -33,33 +37,49 @@ class Table:
         return next((name for name in names if name in self.columns), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A CSV's cells as they are; each row has the number of the line on which it ends."""
+
+    path: Path
+    separator: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+
+
 def read(path: Path) -> Table:
     """The table in a CSV file with a row of headings; rows without any text are left out.
 
     Raises UsageError if it cannot be read.
     """
-    text = decoded(path)
-    headings = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(_SEPARATORS, key=headings.count)
+    found = sheet(path)
+    columns = tuple(map(column, found.headings))
     rows: list[tuple[int, dict[str, str]]] = []
-    columns: tuple[str, ...] = ()
+    for line, cells in found.rows:
+        row: dict[str, str] = {}
+        for name, text in zip(columns, cells, strict=False):
+            row.setdefault(name, _meant(text))
+        rows.append((line, row))
+    return Table(path, columns, tuple(rows))
+
+
+def sheet(path: Path) -> Sheet:
+    """The cells of a CSV file as they are; rows without any text are left out.
+
+    Raises UsageError if it cannot be read.
+    """
+    text = decoded(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not columns:
-                columns = tuple(map(_column, cells))
-                continue
-            row: dict[str, str] = {}
-            for name, cell in zip(columns, cells, strict=False):
-                row.setdefault(name, _cell(cell))
-            rows.append((reader.line_num, row))
+        rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise UsageError(f"{path} line {reader.line_num}: not a CSV: {error}") from None
-    if not columns:
+    if not rows:
         raise UsageError(f"{path} is empty: expected a CSV with a row of headings")
-    return Table(path, columns, tuple(rows))
+    (_, headings), *others = rows
+    return Sheet(path, separator, tuple(headings), tuple((n, tuple(row)) for n, row in others))
 
 
 def decoded(path: Path) -> str:
@@ -79,10 +99,21 @@ def decoded(path: Path) -> str:
     raise UsageError(f"{path} is neither UTF-8 nor Big5: save it as UTF-8")
 
 
-def _column(text: str) -> str:
+def cell(row: Sequence[str], place: int) -> str:
+    """A cell of a row that may end before it."""
+    return row[place] if place < len(row) else ""
+
+
+def number(text: str) -> float | None:
+    """The number that a cell holds, with a point or a comma before its decimals; None if none."""
+    return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
+
+
+def column(text: str) -> str:
+    """A heading as it is compared: lower case, with single spaces for spaces, "_" and "-"."""
     return re.sub(r"[\s_\-]+", " ", unicodedata.normalize("NFKC", text)).strip().lower()
 
 
-def _cell(text: str) -> str:
+def _meant(text: str) -> str:
     match = _GUARDED.fullmatch(text.strip())
     return (match[1] or match[2] or "").strip() if match else text.strip()

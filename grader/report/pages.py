@@ -44,14 +44,19 @@ _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]|INDEX)")
 
 
 def page_name(student: str) -> str:
-    """The file name of a student's page, different for every student, safe on every system.
+    """The file name of a student's page."""
+    return f"{own_name(student)}.html"
+
+
+def own_name(student: str) -> str:
+    """A name for files of a student's, different for every student, safe on every system.
 
     Capitals, digits and - stay as they are; every other character becomes ~ and its bytes, as
     does the first letter of a name that means something else (INDEX, CON).  So no two students
     share a name, not even where files are found without regard to case.
     """
     if _RESERVED.fullmatch(student):
-        return f"~{ord(student[0]):02x}{student[1:]}.html"
+        return f"~{ord(student[0]):02x}{student[1:]}"
     name = "".join(
         character
         if re.fullmatch(r"[A-Z0-9-]", character)
@@ -61,7 +66,7 @@ def page_name(student: str) -> str:
     if not 0 < len(name) <= 120:
         digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[:60]}~~{digest[:32]}"
-    return f"{name}.html"
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,13 +320,13 @@ def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
         lost=lost(judgement.earned, judgement.possible),
         earned=judgement.earned,
         possible=judgement.possible,
-        said=_said_of(judgement),
+        said=wording.said_of(judgement),
         advice=prose.advice(main.advice) if main else Markup(),
         claims=tuple(claims),
         pictures=() if untouched else tuple(_pictures(judgement)),
         code=excerpt(cells, where, judgement.found) if where else None,
         place=place_said(where) if where else "",
-        found=_found(judgement),
+        found=wording.found_said(judgement),
         text=_text(judgement),
         by_person=judgement.written or wording.REVIEWED in judgement.flags,
         followed=wording.FOLLOW_THROUGH in judgement.flags,
@@ -366,31 +371,6 @@ def _pictures(judgement: Judgement) -> Iterable[Picture]:
 def _evidence(verdict: Verdict, judgement: Judgement) -> Counterexample | None:
     finding = wording.finding_of(verdict, judgement)
     return finding.shown_by if finding else None
-
-
-def _said_of(judgement: Judgement) -> str:
-    """One kind sentence for what has no claims to show."""
-    if judgement.written and judgement.earned is not None and judgement.text.strip():
-        return "A person read this text and marked it."
-    if judgement.outcome is Outcome.BLANK:
-        return "The cell is still as it was handed out, so there was nothing to mark yet."
-    if judgement.outcome is Outcome.MISSING:
-        thing = "text" if judgement.written else "code"
-        return f"We found no {thing} that answers this in your notebook."
-    if judgement.outcome is Outcome.BLOCKED:
-        return (
-            "This could not be tried, because something that it needs was never made: "
-            "an earlier cell stopped, or is not there."
-        )
-    return ""
-
-
-def _found(judgement: Judgement) -> str:
-    """Which code was taken for the answer, where that needs saying."""
-    found = judgement.found
-    if found is None or not found.note:
-        return ""
-    return visible(f"We took {found.name} in {place_said(found.where)} for it ({found.note}).")
 
 
 def _text(judgement: Judgement) -> Text | None:

@@ -1,4 +1,4 @@
-"""From a gradebook to its three CSV files: a row a student, a question, a claim.
+"""From a gradebook to its CSV files: a row a student, a question, a claim.
 
 Every student has a row for every question and claim, also where nothing was handed in.  Points
 are written with at most two decimals; what is undecided is an empty cell, never 0.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from grader.model import Finding, Grade, Gradebook, Judgement
 from grader.report.wording import (
@@ -23,6 +23,7 @@ from grader.report.wording import (
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # without it Excel reads Chinese names as Latin ones
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
+_NOTHING = (None, 0.0)  # earned and possible of what a student's notebook has not
 _BEFORE_NOTEBOOKS = ["student_id", "name"]
 _AFTER_NOTEBOOKS = ["total", "status", "flags", "needs_review"]
 _QUESTION_COLUMNS = [
@@ -38,47 +39,90 @@ _VERDICT_COLUMNS = [
 def gradebook_csv(gradebook: Gradebook) -> bytes:
     """One row a student: UTF-8 with a byte order mark, for people and their spreadsheets."""
     notebooks = notebook_keys(gradebook)
-    questions = list(
-        dict.fromkeys(
-            (notebook.notebook, judgement.question)
-            for grade in gradebook.grades
-            for notebook in grade.notebooks
-            for judgement in notebook.judgements
-        )
-    )
-    questions.sort(key=lambda question: notebooks.index(question[0]))
+    questions = [question for key in notebooks for question in _questions(gradebook, key)]
     rows = []
     for grade in by_student(gradebook):
-        of_notebook = {n.notebook: points(n.earned) for n in grade.notebooks}
-        of_question = {
-            (n.notebook, j.question): points(j.earned)
-            for n in grade.notebooks
-            for j in n.judgements
-        }
+        of_part = _earned_and_possible(grade)
+        earned = [points(of_part.get((key, ""), _NOTHING)[0]) for key in notebooks]
+        of_questions = [points(of_part.get(question, _NOTHING)[0]) for question in questions]
         rows.append(
             [
-                _text(grade.student),
-                _text(grade.name),
-                *(of_notebook.get(key, "") for key in notebooks),
+                defused(grade.student),
+                defused(grade.name),
+                *earned,
                 points(grade.total),
-                _text(grade.status),
+                defused(grade.status),
                 _list(grade.flags),
                 str(grade.needs_review),
-                *(of_question.get(key, "") for key in questions),
+                *of_questions,
             ]
         )
     columns = [*_BEFORE_NOTEBOOKS, *notebooks, *_AFTER_NOTEBOOKS, *map(".".join, questions)]
-    return _BYTE_ORDER_MARK + _csv(columns, rows)
+    return _BYTE_ORDER_MARK + as_csv(columns, rows)
+
+
+def points_csv(gradebook: Gradebook) -> bytes:
+    """One row a student, what can be earned in the first: for spreadsheets of people's own.
+
+    Each notebook's column is followed by those of its questions.
+    """
+    parts: list[tuple[str, str]] = []
+    for key in notebook_keys(gradebook):
+        parts += [(key, ""), *_questions(gradebook, key)]
+    possible = {
+        part: points(most)
+        for grade in gradebook.grades
+        for part, (_, most) in _earned_and_possible(grade).items()
+    }
+    whole = [points(grade.possible) for grade in gradebook.grades[:1]]
+    rows = [["points possible", "", *whole, *(possible[part] for part in parts), ""]]
+    for grade in by_student(gradebook):
+        of_part = _earned_and_possible(grade)
+        earned = [points(of_part.get(part, _NOTHING)[0]) for part in parts]
+        rows.append(
+            [
+                defused(grade.student),
+                defused(grade.name),
+                points(grade.total),
+                *earned,
+                defused(grade.status),
+            ]
+        )
+    columns = [*_BEFORE_NOTEBOOKS, "total", *(".".join(filter(None, p)) for p in parts), "status"]
+    return _BYTE_ORDER_MARK + as_csv(columns, rows if gradebook.grades else [])
+
+
+def _earned_and_possible(grade: Grade) -> dict[tuple[str, str], tuple[float | None, float]]:
+    """The points of each (notebook, question), and of each notebook as (notebook, "")."""
+    found: dict[tuple[str, str], tuple[float | None, float]] = {}
+    for notebook in grade.notebooks:
+        found[notebook.notebook, ""] = (notebook.earned, notebook.possible)
+        for judgement in notebook.judgements:
+            found[notebook.notebook, judgement.question] = (judgement.earned, judgement.possible)
+    return found
+
+
+def _questions(gradebook: Gradebook, notebook: str) -> list[tuple[str, str]]:
+    """The questions of a notebook as (notebook, question), in the authored order."""
+    return list(
+        dict.fromkeys(
+            (notebook, judgement.question)
+            for grade in gradebook.grades
+            for n in grade.notebooks
+            if n.notebook == notebook
+            for judgement in n.judgements
+        )
+    )
 
 
 def questions_csv(gradebook: Gradebook) -> bytes:
     """One row a student and question: UTF-8, for analysis."""
     rows = [
         [
-            _text(grade.student),
-            _text(notebook),
-            _text(judgement.question),
-            _text(judgement.outcome),
+            defused(grade.student),
+            defused(notebook),
+            defused(judgement.question),
+            defused(judgement.outcome),
             points(judgement.earned),
             points(judgement.possible),
             _list(misconceptions(judgement)),
@@ -86,7 +130,7 @@ def questions_csv(gradebook: Gradebook) -> bytes:
         ]
         for grade, notebook, judgement in _judgements(gradebook)
     ]
-    return _csv(_QUESTION_COLUMNS, rows)
+    return as_csv(_QUESTION_COLUMNS, rows)
 
 
 def verdicts_csv(gradebook: Gradebook) -> bytes:
@@ -98,20 +142,20 @@ def verdicts_csv(gradebook: Gradebook) -> bytes:
             where = cell_of(finding, judgement)
             rows.append(
                 [
-                    _text(grade.student),
-                    _text(notebook),
-                    _text(judgement.question),
-                    _text(verdict.claim),
-                    _text(verdict.outcome),
+                    defused(grade.student),
+                    defused(notebook),
+                    defused(judgement.question),
+                    defused(verdict.claim),
+                    defused(verdict.outcome),
                     points(verdict.earned),
                     points(verdict.possible),
-                    _text(finding.misconception or "" if finding else ""),
-                    _text(_advice(finding)),
+                    defused(finding.misconception or "" if finding else ""),
+                    defused(_advice(finding)),
                     str(where.cell) if where else "",
                     _list(judgement.flags),
                 ]
             )
-    return _csv(_VERDICT_COLUMNS, rows)
+    return as_csv(_VERDICT_COLUMNS, rows)
 
 
 def _advice(finding: Finding | None) -> str:
@@ -129,20 +173,26 @@ def _judgements(gradebook: Gradebook) -> Iterator[tuple[Grade, str, Judgement]]:
                 yield grade, notebook.notebook, judgement
 
 
-def _text(text: str) -> str:
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take a cell with this text for a formula."""
+    return text.startswith(_FORMULA_STARTS)
+
+
+def defused(text: str) -> str:
     """A text cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else str(text)
+    return f"'{text}" if is_formula(text) else str(text)
 
 
 def _list(items: Iterable[str]) -> str:
-    return _text(";".join(sorted(set(items))))
+    return defused(";".join(sorted(set(items))))
 
 
-def _csv(columns: list[str], rows: list[list[str]]) -> bytes:
+def as_csv(columns: Sequence[str], rows: Iterable[Sequence[str]], separator: str = ",") -> bytes:
+    """Cells that have been made harmless as a CSV in UTF-8, with a line feed after each row."""
     # With CRLF, because the csv module quotes only the line ends that it was told of (a lone CR in
     # a text would break the row), then put back to LF outside the quotes.
     written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows([columns, *rows])
+    csv.writer(written, delimiter=separator, lineterminator="\r\n").writerows([columns, *rows])
     return _line_feeds(written.getvalue()).encode("utf-8", errors="replace")
 
 

@@ -189,6 +189,31 @@ def cell_of(finding: Finding | None, judgement: Judgement) -> Place | None:
     return judgement.found.where if judgement.found else None
 
 
+def said_of(judgement: Judgement) -> str:
+    """One kind sentence for what has no claims to show."""
+    if judgement.written and judgement.earned is not None and judgement.text.strip():
+        return "A person read this text and marked it."
+    if judgement.outcome is Outcome.BLANK:
+        return "The cell is still as it was handed out, so there was nothing to mark yet."
+    if judgement.outcome is Outcome.MISSING:
+        thing = "text" if judgement.written else "code"
+        return f"We found no {thing} that answers this in your notebook."
+    if judgement.outcome is Outcome.BLOCKED:
+        return (
+            "This could not be tried, because something that it needs was never made: "
+            "an earlier cell stopped, or is not there."
+        )
+    return ""
+
+
+def found_said(judgement: Judgement) -> str:
+    """Which code was taken for the answer, where that needs saying."""
+    found = judgement.found
+    if found is None or not found.note:
+        return ""
+    return visible(f"We took {found.name} in {place_said(found.where)} for it ({found.note}).")
+
+
 def why_undecided(judgement: Judgement, notebook: NotebookGrade) -> str:
     """Why a person has to look at a question, in one line."""
     if judgement.finding and judgement.finding.advice:

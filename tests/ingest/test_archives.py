@@ -1,5 +1,6 @@
 """Zips as an LMS, a student and an attacker make them, and what becomes of each file in them."""
 
+import hashlib
 import io
 import random
 import stat
@@ -15,7 +16,7 @@ from grader.errors import SubmissionError, UsageError
 from grader.ingest import archives, notebooks
 from grader.ingest.owners import DIFFERS
 from grader.ingest.rosters import Roster
-from grader.ingest.submissions import collect
+from grader.ingest.submissions import collect, contents
 from grader.model import Enrolled
 from tests.ingest.lms_names import anonymous, canvas, group, ntu_cool
 from tests.ingest.test_submissions import ASSIGNMENT, ONE, cells, laid_out
@@ -620,7 +621,8 @@ def test_a_member_without_a_name_is_a_file_like_any_other(tmp_path):
 )
 @given(st.data())
 def test_no_damage_to_a_zip_ends_otherwise_than_in_a_line(tmp_path, data):
-    whole = bytearray(zipped({GOOD: "x", "a/b.ipynb": "y", "inner.zip": zipped({"c.ipynb": "z"})}))
+    inner = zipped([(zipfile.ZipInfo("c.ipynb"), "z")])  # of no time, which would pack otherwise
+    whole = bytearray(zipped({GOOD: "x", "a/b.ipynb": "y", "inner.zip": inner}))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(whole) - 1))
         whole[at] = data.draw(st.integers(0, 255))
@@ -645,3 +647,26 @@ def test_a_zip_that_may_not_be_opened_needs_a_person(tmp_path, monkeypatch):
 
     with pytest.raises(SubmissionError, match="Permission denied"), archives.opened(made):
         pass
+
+
+def test_what_was_collected_is_found_again_by_its_digest_wherever_it_lies(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("deep/a.ipynb", cells("x = 1"))
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        archive.writestr("hw.zip", inner.getvalue())
+        archive.writestr("Untitled", cells("x = 2"))
+        archive.writestr("../b.ipynb", cells("x = 3"))
+        archive.writestr("c.ipynb", cells("x = 4"))
+        archive.writestr("broken.zip", b"PK\x03\x04")
+    laid_out(tmp_path, {"loose.ipynb": "x = 5"})
+    digests = [hashlib.sha256(cells(f"x = {i}")).hexdigest() for i in range(1, 6)]
+    wanted = dict(
+        zip(digests, ["a.ipynb", "class.zip/Untitled", "b", "was.ipynb", "x"], strict=True)
+    )
+    del wanted[digests[3]]
+
+    found = contents([tmp_path], wanted)
+
+    # not what leads out of the zip, not what nobody asked for
+    assert found == {digests[i]: cells(f"x = {i + 1}") for i in (0, 1, 4)}

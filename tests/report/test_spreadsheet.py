@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from grader.model import Finding, Found, Outcome, Place
-from grader.report.spreadsheet import gradebook_csv, questions_csv, verdicts_csv
+from grader.report.spreadsheet import gradebook_csv, points_csv, questions_csv, verdicts_csv
 from grader.report.wording import points
 
 BOM = codecs.BOM_UTF8
@@ -59,6 +59,21 @@ def test_the_gradebook_has_one_row_a_student_in_these_very_bytes(small):
         "R2,'=HYPERLINK(1),1.25,0,1.25,graded,asked;lateness_not_checked,1,1.25,\n"
     )
     assert gradebook_csv(small) == expected.encode()
+
+
+def test_points_for_peoples_own_spreadsheets_stand_under_what_can_be_earned(small):
+    expected = (
+        "\ufeffstudent_id,name,total,colab1,colab1.softmax,colab3,colab3.method,status\n"
+        "points possible,,9.25,5.25,5.25,4,4,\n"
+        "B1,學生甲,5.25,5.25,5.25,0,0,graded\n"
+        "R2,'=HYPERLINK(1),1.25,1.25,1.25,0,,graded\n"
+    )
+
+    assert points_csv(small).decode() == expected
+
+
+def test_of_a_class_without_students_only_the_columns_are_left(make):
+    assert points_csv(make.gradebook()).decode() == "\ufeffstudent_id,name,total,status\n"
 
 
 def test_the_questions_have_one_row_each_in_these_very_bytes(small):

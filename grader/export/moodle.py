@@ -1,0 +1,125 @@
+"""From a gradebook, and Moodle's grading worksheet as it was downloaded, to the filled worksheet.
+
+Moodle words its headings and its cells in the language of the site, so columns are known by where
+they stand and what they hold, and students by the number of the participant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from grader.errors import UsageError
+from grader.export.canvas import Filled
+from grader.export.people import Matches, People, Row
+from grader.export.standing import TOTAL, Standing
+from grader.ingest import tables
+from grader.ingest.rosters import ids_of
+from grader.model import FileNote
+from grader.report import spreadsheet
+
+_PARTICIPANT = re.compile(r".*?([0-9]+)\s*", re.DOTALL)
+_FOLDER = re.compile(r"_([0-9]+)_assignsubmission_file_")
+
+
+class Worksheet:
+    """Moodle's grading worksheet.  Raises UsageError if it is none."""
+
+    def __init__(self, sheet: tables.Sheet) -> None:
+        self.sheet = sheet
+        rows = [row for _, row in sheet.rows]
+        known = bool(rows) and all(_PARTICIPANT.fullmatch(row[0]) for row in rows)
+        # the maximum is the same number for everyone, and the grade stands before it
+        found = [
+            place
+            for place in range(2, len(sheet.headings))
+            if known
+            and len({tables.cell(row, place) for row in rows}) == 1
+            and (tables.number(tables.cell(rows[0], place)) or 0.0) > 0
+            and all(
+                not (cell := tables.cell(row, place - 1)) or tables.number(cell) is not None
+                for row in rows
+            )
+        ]
+        if len(found) != 1:
+            raise UsageError(
+                f"{sheet.path} is no grading worksheet of Moodle's: expected participants in the "
+                "first column, and a column of grades before that of the maximum grade, which is "
+                "one number for everyone: download it anew, and give it as it is"
+            )
+        self.grade = found[0] - 1
+        self._maximum = tables.cell(rows[0], found[0])
+
+    @property
+    def most(self) -> float:
+        """What can be earned."""
+        return tables.number(self._maximum) or 0.0
+
+    def written(self, points: float) -> str:
+        """Points as the site writes numbers."""
+        return f"{points:.2f}".replace(".", "," if "," in self._maximum else ".")
+
+    def rows(self, numbers: set[str], ids: set[str]) -> list[Row]:
+        """The rows, with their lines, of a participant's number or of somebody's id."""
+        return [
+            (line, row)
+            for line, row in self.sheet.rows
+            if _participant(row) in numbers
+            or any(known in ids for cell in row[1 : self.grade] for known in ids_of(cell))
+        ]
+
+
+def filled(
+    worksheet: Worksheet,
+    part: str,
+    standings: Sequence[Standing],
+    people: People,
+    files: Iterable[FileNote],
+) -> Filled:
+    """The worksheet with the grades of who has other points; every other cell as it was.
+
+    files  what became of every file: the folders in which Moodle packs them hold its numbers
+    Raises UsageError, with a list, if somebody with points cannot be found in it for certain.
+    """
+    numbers = _numbers(files, part)
+    grades: dict[int, str] = {}
+    unchanged, matches = 0, Matches()
+    for standing in standings:
+        points, student = standing.out_of(worksheet.most), standing.grade.student
+        if points is None:
+            continue
+        found = matches.row(student, worksheet.rows(numbers[student], people.ids(student)))
+        if found is None:
+            continue
+        line, row = found
+        if spreadsheet.is_formula(row[0]):
+            matches.problem(student, f"has an id that looks like a formula: {row[0]!r}")
+            continue
+        now = tables.number(tables.cell(row, worksheet.grade))
+        if now is not None and f"{now:.2f}" == f"{points:.2f}":
+            unchanged += 1
+        else:
+            grades[line] = worksheet.written(points)
+    matches.refuse(worksheet.sheet.path)
+    rows = []
+    for line, row in worksheet.sheet.rows:
+        cells = [row[0], *map(spreadsheet.defused, row[1 : worksheet.grade])]
+        rows.append([*cells, grades.get(line, tables.cell(row, worksheet.grade))])
+        rows[-1] += row[worksheet.grade + 1 :]
+    data = spreadsheet.as_csv(worksheet.sheet.headings, rows, worksheet.sheet.separator)
+    return Filled(data, len(grades), unchanged)
+
+
+def _numbers(files: Iterable[FileNote], part: str) -> dict[str, set[str]]:
+    """Each student's numbers; every assignment of Moodle's has its own, so only of this part."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for note in files:
+        if note.student and part in (note.notebook, TOTAL):
+            found[note.student] |= set(_FOLDER.findall(note.path))
+    return found
+
+
+def _participant(row: Sequence[str]) -> str:
+    match = _PARTICIPANT.fullmatch(row[0])
+    return match[1] if match else ""
