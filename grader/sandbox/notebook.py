@@ -22,6 +22,7 @@ from grader.sandbox.kernel import Kernel, Kernels, Ran, data_folder
 from grader.sandbox.probe import Cases
 
 MOST_LEFT_OUT = 4  # cells that may kill the kernel before we give up on the notebook
+LIGHT_SECONDS = 1.0  # a notebook that ran no longer is run again sooner than forked beforehand
 
 Trials = Mapping[Trial, Cases]
 Follows = Callable[[Mapping[str, Observed]], Mapping[str, Sequence[str]]]
@@ -40,7 +41,7 @@ async def observe(
     follows  which questions to ask once more with right answers in the place of which others, from
              what was seen of all; asked last, when nothing is left that ours could help to forge
     seed     of what a notebook leaves unseeded, with the notebook's own bytes
-    outputs  a list to which those of each cell that runs are added, if wanted
+    outputs  a list to hold those of each cell that runs, if wanted
 
     Raises SandboxError if no kernel can be started.
     """
@@ -115,7 +116,8 @@ class _Run:
         self.adapted: tuple[str, ...] = ()
         self.missing: tuple[str, ...] = ()
         self.noted = False
-        self.careful: set[str] = set()  # questions that ended a fork, or did not end
+        self.careful: set[str] = set()  # questions that ended their kernel, or did not end
+        self.asked_itself = False  # a kernel, not a fork of it
         self.observed: dict[str, Observed] = {}
         # the questions that are still to be asked with stand-ins; None until all were asked without
         self.to_help: dict[str, Sequence[str]] | None = None
@@ -128,13 +130,21 @@ class _Run:
         while True:
             own_seed = _unlike(f"{self.submission.sha256} {self.seed}")
             async with self.kernels.kernel(own_seed, self.imports) as running:
+                started = time.monotonic()
                 runs = await self._run_cells(running)
-                if running.alive:
+                light = time.monotonic() - started < LIGHT_SECONDS
+                spent = light and running.alive and running.forkable and not self.asked_itself
+                if spent:
+                    # what this leaves is asked of forks of the notebook run anew, as all is where
+                    # it ran for long; in both one question is asked after the other
+                    self.asked_itself = True
+                    await self._ask(running, runs, at_once=True)
+                elif running.alive:
                     await self._ask_all(running, runs)
                 undone = any(key not in self.observed for key in self.questions)
                 if not undone and self.to_help is None:
                     self.to_help = dict(self.follows(self.observed))
-                if self.to_help:
+                if self.to_help and not spent:
                     await self._ask_with_stand_ins(running, runs)
                 if running.alive and not self.noted:
                     await self._read_notes(running)
@@ -163,6 +173,8 @@ class _Run:
     async def _run_cells(self, running: Kernel) -> dict[int, int]:
         """Runs every cell but those left out; the cell of each numbered run of the kernel."""
         runs: dict[int, int] = {}
+        if self.outputs is not None:
+            self.outputs.clear()
         ends = time.monotonic() + self.limits.notebook_seconds
         for number, cell in enumerate(self.submission.cells, 1):
             if cell.kind != "code" or not cell.source.strip() or number in self.left_out:
