@@ -5,9 +5,9 @@ What has no plain form crosses as its type's name.  `decode` trusts nothing: any
 would not have written is a WireError.
 """
 
-import base64
 import math
 import sys
+from binascii import a2b_base64, b2a_base64
 
 import numpy as np
 
@@ -16,9 +16,10 @@ MAX_DEPTH = 8
 MAX_ITEMS = 20_000
 MAX_TEXT = 100_000  # characters
 EXACT = 2**53  # whole numbers from here on cross as floats
-DTYPES = frozenset(
-    "|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8 <c8 <c16".split()  # fixed width, little-endian
-)
+DTYPES = {  # bytes of one item, by type: fixed width, little-endian
+    name: np.dtype(name).itemsize
+    for name in "|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8 <c8 <c16".split()
+}
 
 
 class WireError(ValueError):
@@ -146,18 +147,14 @@ class _Encoder(_Bounds):
             return {"l": self.each(list(plain), depth)}
         if plain.dtype.kind == "f" and plain.itemsize > 8:
             plain = plain.astype("<f8")
-        plain = np.ascontiguousarray(plain).reshape(plain.shape)  # which makes 0-d arrays 1-d
-        plain = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
         if plain.dtype.str not in DTYPES:
+            plain = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
+        dtype = plain.dtype.str
+        if dtype not in DTYPES:
             return {"o": f"array of {plain.dtype}"[:100]}
         self.take_bytes(plain.nbytes, "an array")
-        return {
-            "a": [
-                plain.dtype.str,
-                list(plain.shape),
-                base64.b64encode(plain.tobytes()).decode("ascii"),
-            ]
-        }
+        text = b2a_base64(plain.tobytes(), newline=False).decode("ascii")
+        return {"a": [dtype, list(plain.shape), text]}
 
 
 def _length(base, value):
@@ -176,33 +173,38 @@ def decode(data):
 
 
 class _Decoder(_Bounds):
+    # by type(data), the likeliest first: JSON makes no others, and a question has hundreds of parts
     def decode(self, data, depth):
-        if data is None or isinstance(data, bool):
-            return data
-        if isinstance(data, str):
+        kind = type(data)
+        if kind is dict and len(data) == 1:
+            ((tag, body),) = data.items()
+            if tag == "a":
+                return self.array(body)
+            return self.tagged(tag, body, depth)
+        if kind is str:
             if len(data) > MAX_TEXT:
                 raise WireError("no value: a text too long")
             self.take_bytes(len(data), "text")
-            return data.encode("utf-8", "replace").decode("utf-8")  # no half of a surrogate pair
-        if isinstance(data, int):
+            return _whole(data)
+        if kind is int:
             if abs(data) >= EXACT:
                 raise WireError("no value: not a whole number")
             return data
-        if not isinstance(data, dict) or len(data) != 1:
-            raise WireError("no value: neither plain nor tagged")
-        ((tag, body),) = data.items()
-        if tag == "f" and isinstance(body, str):
+        if data is None or kind is bool:
+            return data
+        raise WireError("no value: neither plain nor tagged")
+
+    def tagged(self, tag, body, depth):
+        if tag == "f" and type(body) is str:
             return _float(body)
-        if tag == "a":
-            return self.array(body)
         self.check_depth(depth)
-        if tag in ("l", "t") and isinstance(body, list):
+        if tag in ("l", "t") and type(body) is list:
             items = self.each(body, depth)
             return items if tag == "l" else tuple(items)
-        if tag == "d" and isinstance(body, list) and [type(part) for part in body] == [list, list]:
+        if tag == "d" and type(body) is list and [type(part) for part in body] == [list, list]:
             return self.dict(*body, depth)
-        if tag == "o" and isinstance(body, str) and len(body) <= 100:
-            return Opaque(body.encode("utf-8", "replace").decode("utf-8"))
+        if tag == "o" and type(body) is str and len(body) <= 100:
+            return Opaque(_whole(body))
         raise WireError("no value: unknown tag")
 
     def each(self, items, depth):
@@ -220,31 +222,36 @@ class _Decoder(_Bounds):
         return made
 
     def array(self, body):
-        if not isinstance(body, list) or [type(part) for part in body] != [str, list, str]:
+        if type(body) is not list or [type(part) for part in body] != [str, list, str]:
             raise WireError("no array: not a type, a shape and bytes")
         dtype, shape, text = body
-        if dtype not in DTYPES or len(shape) > 32:
+        size = DTYPES.get(dtype)
+        if size is None or len(shape) > 32:
             raise WireError("no array: its type or shape")
-        if not all(type(n) is int and 0 <= n < 2**31 for n in shape):
-            raise WireError("no array: its shape")
-        size = np.dtype(dtype).itemsize
         for n in shape:
+            if type(n) is not int or not 0 <= n < 2**31:
+                raise WireError("no array: its shape")
             size *= n
         self.take_bytes(size, "an array")
         if len(text) != 4 * -(-size // 3):
             raise WireError("no array: its length")
         try:
-            raw = base64.b64decode(text.encode("ascii"), validate=True)
-            flat = np.frombuffer(raw, "|u1" if dtype == "|b1" else dtype)
-            if dtype == "|b1":
-                if flat.max(initial=0) > 1:
-                    raise WireError("no array: its truth values")
-                flat = flat.astype(bool)
-            return flat.reshape(shape).copy()
-        except WireError:
-            raise
+            raw = a2b_base64(text, strict_mode=True)
         except ValueError as error:
             raise WireError(f"no array: {error}") from None
+        if len(raw) != size:
+            raise WireError("no array: its length")
+        if dtype == "|b1" and raw.strip(b"\0\1"):
+            raise WireError("no array: its truth values")
+        try:
+            return np.ndarray(shape, dtype, raw).copy()
+        except ValueError as error:
+            raise WireError(f"no array: {error}") from None
+
+
+def _whole(text):
+    """`text` without half of a surrogate pair."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _float(text):

@@ -109,7 +109,10 @@ def _ways_to_print(value: Any) -> list[list[_Array]]:
 
 def _times(pieces: Sequence[_Array], numbers: _Array, tolerance: Tolerance) -> int:
     """How often every one of the pieces stands among the numbers of a text."""
-    return min(_found(piece, numbers, tolerance) for piece in pieces)
+    fewest = len(numbers)
+    for piece in pieces:
+        fewest = fewest and min(fewest, _found(piece, numbers, tolerance))
+    return fewest
 
 
 def _found(piece: _Array, numbers: _Array, tolerance: Tolerance) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 from grader.authoring import Case, Cell, Check, Implementation, Question, Written
 from grader.judge.diagnose import Explanation, diagnosis, explains
 from grader.judge.expectations import Expectations, expectations
-from grader.judge.verdicts import judge, same_result
+from grader.judge.verdicts import ignores_its_input, judge, same_result
 from grader.model import Asked, Finding, Found, Judgement, Observed, Outcome, Place, Verdict
 
 ALONE = "This holds, but counts only where something else of the answer is right too."
@@ -249,12 +249,15 @@ def _best(
     question: Question, expected: Expectations, observed: Observed, asked: Mapping[str, Asked]
 ) -> list[Verdict]:
     """The verdicts by whichever right program the student's results earn most."""
-    programs = [question.reference, *question.also_right]
-    tried = [
-        _supported(question, _verdicts(question, expected, program, observed, asked))
-        for program in programs
-    ]
-    return max(tried, key=lambda several: sum(map(_earned, several)))
+    best: list[Verdict] = []
+    for program in (question.reference, *question.also_right):
+        verdicts = _verdicts(question, expected, program, observed, asked)
+        supported = _supported(question, verdicts)
+        if not best or sum(map(_earned, supported)) > sum(map(_earned, best)):
+            best = supported
+        if all(v.outcome is Outcome.PASSED for v in best):
+            break
+    return best
 
 
 def _supported(question: Question, verdicts: list[Verdict]) -> list[Verdict]:
@@ -283,13 +286,19 @@ def _verdicts(
 ) -> list[Verdict]:
     own = expected.of(question.reference)
     results = {**own, **expected.of(program)}
+
+    @cache
+    def ignored(name: str) -> bool:
+        return ignores_its_input(question, results[name], asked[name].observations)
+
     verdicts = []
     for check in question.checks:
         name = question.trial(check).name
         if name in asked:
             cases: Sequence[Case] = expected.cases[name]
-            seen = asked[name].observations
-            verdicts.append(judge(question, check, cases, results[name], seen, observed.found))
+            right, seen = results[name], asked[name].observations
+            once = partial(ignored, name)
+            verdicts.append(judge(question, check, cases, right, seen, observed.found, once))
     return verdicts
 
 

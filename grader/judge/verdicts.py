@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
@@ -25,8 +26,12 @@ def judge(
     right: Sequence[Result],
     seen: Sequence[Observation],
     found: Found | None,
+    ignored: Callable[[], bool],
 ) -> Verdict:
-    """PASSED if the claim holds on every case; else why it does not, on the first that fails."""
+    """PASSED if the claim holds on every case; else why it does not, on the first that fails.
+
+    ignored  whether `seen` ignores its input, which claims on the same cases ask only once
+    """
     for case, expected, observed in zip(cases, right, seen, strict=True):
         departure = _departure(question, check, case, expected.value, observed)
         if departure is not None:
@@ -34,7 +39,7 @@ def judge(
             where = observed.where or (found.where if found else None)
             finding = Finding("", shown_by=departure, where=where)
             return Verdict(check.claim, outcome, 0.0, check.points, finding)
-    if check.points and ignores_its_input(question, right, seen):
+    if check.points and ignored():
         same = Finding(
             "It gives the same result whatever it is given.",
             where=found.where if found else None,
@@ -67,10 +72,9 @@ def _with_short_texts(value: Any) -> Any:
 def _departure(
     question: Question, check: Check, case: Case, right: Any, observed: Observation
 ) -> Counterexample | None:
-    call = as_typed(question, case)
     expected = check.view(question.form(right))
     if not observed.returned:
-        return Counterexample(call, None, expected, observed.error)
+        return Counterexample(as_typed(question, case), None, expected, observed.error)
     shown_by: Counterexample | None = None
     for reading, change in product(readings(observed.value), (whole, *check.or_after)):
         try:
@@ -84,8 +88,8 @@ def _departure(
         if said is None:
             return None
         if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
-            shown_by = Counterexample(call, got, expected, said)
-    return shown_by
+            shown_by = Counterexample("", got, expected, said)
+    return shown_by and replace(shown_by, call=as_typed(question, case))
 
 
 def agrees(question: Question, value: Any, other: Any) -> bool:
@@ -103,7 +107,9 @@ def agrees(question: Question, value: Any, other: Any) -> bool:
 def without_nan(value: Any) -> Any:
     """`value` with numbers that no result has in place of NaN and the infinities."""
     array = numbers(value)
-    return value if array is None else np.nan_to_num(array, nan=1.25e6, posinf=3e6, neginf=-3e6)
+    if array is None or np.isfinite(array).all():
+        return value
+    return np.nan_to_num(array, nan=1.25e6, posinf=3e6, neginf=-3e6)
 
 
 def ignores_its_input(
@@ -114,12 +120,13 @@ def ignores_its_input(
     Without this a constant could earn the claims that look at a part of the result only, such as
     its shape or its sum.
     """
-    pairs = [
-        (a.value, b.value)
-        for (x, a), (y, b) in combinations(zip(right, seen, strict=True), 2)
-        if not _same(question, x.value, y.value)
-    ]
-    return bool(pairs) and all(_same(question, a, b) for a, b in pairs)
+    ignored = False
+    for (x, a), (y, b) in combinations(zip(right, seen, strict=True), 2):
+        if not _same(question, x.value, y.value):
+            if not _same(question, a.value, b.value):
+                return False
+            ignored = True
+    return ignored
 
 
 def same_result(question: Question, one: Observation, other: Observation) -> bool:

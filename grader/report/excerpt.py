@@ -15,6 +15,8 @@ from grader.report.wording import visible
 _MOST_LINES = 30
 _AROUND = 8  # lines kept before and after the marked one in a long cell
 _LONGEST_LINE = 300
+_LEXER = PythonLexer(stripnl=False, ensurenl=False)
+_FORMATTER = HtmlFormatter(nowrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,7 @@ def excerpt(
         return None
     first, last = _range(len(source), where, found)
     shown = [_cut(line) for line in source[first - 1 : last]]
-    coloured = highlight(
-        "\n".join(shown),
-        PythonLexer(stripnl=False, ensurenl=False),
-        HtmlFormatter(nowrap=True),
-    ).split("\n")
+    coloured = highlight("\n".join(shown), _LEXER, _FORMATTER).split("\n")
     return Excerpt(
         cell=where.cell,
         line=where.line,

@@ -105,6 +105,8 @@ class _Manager(AsyncKernelManager):
     why  what was said when it was ended from outside: over a limit
     """
 
+    forks = False
+
     def __init__(self, kernels: ColdKernels, spot: Spot) -> None:
         self.spot, self.rung = spot, kernels.rung
         self.connection = spot.folder / "c"

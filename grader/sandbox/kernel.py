@@ -152,6 +152,11 @@ class Kernel:
         """Those of the cell that ran last."""
         return list(self.client.nb.cells[-1].outputs)
 
+    @property
+    def forkable(self) -> bool:
+        """Whether it is of a kind that forks, and as far as is known it does."""
+        return bool(self.manager.forks)
+
     async def fork(self) -> Kernel | None:
         """A kernel in the same state, to be asked in place of this one, which stands still until
         the fork is closed; None if this kernel cannot be forked."""

@@ -22,6 +22,7 @@ from grader.sandbox.kernel import Kernel, Kernels, Ran, data_folder
 from grader.sandbox.probe import Cases
 
 MOST_LEFT_OUT = 4  # cells that may kill the kernel before we give up on the notebook
+LIGHT_SECONDS = 1.0  # a notebook that ran no longer is run again sooner than forked beforehand
 
 Trials = Mapping[Trial, Cases]
 Follows = Callable[[Mapping[str, Observed]], Mapping[str, Sequence[str]]]
@@ -41,7 +42,7 @@ async def observe(
     follows  which questions to ask once more with right answers in the place of which others, from
              what was seen of all; asked last, when nothing is left that ours could help to forge
     seed     of what a notebook leaves unseeded, with the notebook's own bytes
-    outputs  a list to which those of each cell that runs are added, if wanted
+    outputs  a list to hold those of each cell that runs, if wanted
 
     Raises SandboxError if no kernel can be started.
     """
@@ -120,7 +121,8 @@ class _Run:
         self.ways: dict[Asking, probe.Way] = {
             (key, 0): probe.Way(self.statements) for key in questions
         }
-        self.careful: set[Asking] = set()  # what ended a fork, or did not end
+        self.careful: set[Asking] = set()  # what ended its kernel, or did not end
+        self.asked_itself = False  # a kernel, not a fork of it
         self.seen: dict[Asking, Observed] = {}
         # what is still to be asked with stand-ins; None until all was asked without
         self.to_help: dict[Asking, Sequence[str]] | None = None
@@ -133,8 +135,16 @@ class _Run:
         while True:
             own_seed = _unlike(f"{self.submission.sha256} {self.seed}")
             async with self.kernels.kernel(own_seed, self.imports) as running:
+                started = time.monotonic()
                 runs = await self._run_cells(running)
-                if running.alive:
+                light = time.monotonic() - started < LIGHT_SECONDS
+                spent = light and running.alive and running.forkable and not self.asked_itself
+                if spent:
+                    # what this leaves is asked of forks of the notebook run anew, as all is where
+                    # it ran for long; in both one question is asked after the other
+                    self.asked_itself = True
+                    await self._ask(running, runs, at_once=True)
+                elif running.alive:
                     await self._ask_all(running, runs)
                 undone = self._next() is not None
                 if not undone and self.to_help is None:
@@ -142,7 +152,7 @@ class _Run:
                     self.to_help = {
                         (key, way): needed[key] for key, way in self.ways if key in needed
                     }
-                if self.to_help:
+                if self.to_help and not spent:
                     await self._ask_with_stand_ins(running, runs)
                 if running.alive and not self.noted:
                     await self._read_notes(running)
@@ -186,6 +196,8 @@ class _Run:
     async def _run_cells(self, running: Kernel) -> dict[int, int]:
         """Runs every cell but those left out; the cell of each numbered run of the kernel."""
         runs: dict[int, int] = {}
+        if self.outputs is not None:
+            self.outputs.clear()
         ends = time.monotonic() + self.limits.notebook_seconds
         for number, cell in enumerate(self.submission.cells, 1):
             if cell.kind != "code" or not cell.source.strip() or number in self.left_out:

@@ -13,6 +13,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeGuard
 
 from grader.model import NotebookCell
@@ -43,7 +44,10 @@ class Statement:
 
 
 def python(source: str) -> ast.Module | None:
-    """The syntax tree of a cell, IPython's own lines put aside; None if it is not Python."""
+    """The syntax tree of a cell, IPython's own lines put aside; None if it is not Python.
+
+    It is shared by all cells of this text, so nobody may change it.
+    """
     tree = _parsed(source)
     if tree is None:
         tree = _parsed(_without_magics(source))
@@ -55,6 +59,7 @@ def as_python(source: str) -> str:
     return source if _parsed(source) is not None else _without_magics(source)
 
 
+@lru_cache(256)  # most cells of a class are as handed out
 def _parsed(source: str) -> ast.Module | None:
     try:
         tree = compile(source, "<cell>", "exec", ast.PyCF_ONLY_AST | TOP_LEVEL_AWAIT)
@@ -155,10 +160,15 @@ class _Flow:
 
 def _functions(found: Sequence[Statement]) -> list[dict[str, _Function]]:
     """The function or class that each statement defines, if it does, by name."""
-    known: dict[str, _Function] = {}
-    for _ in range(3):  # so that a function called by a function called by a function is known
-        defined = [_defined(statement.node, known) for statement in found]
+    defined = [_defined(statement.node, {}) for statement in found]
+    for _ in range(2):  # so that a function called by a function called by a function is known
         known = {name: function for own in defined for name, function in own.items()}
+        defined = [
+            _defined(statement.node, known)
+            if any(known.keys() & function.names.read for function in own.values())
+            else own
+            for statement, own in zip(found, defined, strict=True)
+        ]
     return defined
 
 
@@ -512,14 +522,25 @@ def rerun(
     return _as_it_was(every, picked, given)
 
 
+@lru_cache(4096)  # statements are asked about again and again, by one question after the other
+def _called(node: ast.stmt) -> tuple[ast.expr, ...]:
+    """What a statement calls."""
+    return tuple(n.func for n in ast.walk(node) if isinstance(n, ast.Call))
+
+
+@lru_cache(4096)
+def _named(node: ast.stmt) -> frozenset[str]:
+    """Every name that a statement mentions."""
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+
+
 def _works(node: ast.stmt, imported: Collection[str]) -> bool:
     """Whether a statement asks something of the notebook's own making: a function, a model."""
-    calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
     return any(
         f.id not in imported and not (hasattr(builtins, f.id) and f.id != "input")
         if isinstance(f, ast.Name)
         else isinstance(f, ast.Attribute) and f.attr == "forward"
-        for f in calls
+        for f in _called(node)
     )
 
 
@@ -596,11 +617,10 @@ def _is_light(node: ast.stmt, modules: Collection[str]) -> bool:
         return True
     if not isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)):
         return False
-    calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
     return all(
         (isinstance(f, ast.Name) and hasattr(builtins, f.id) and f.id != "input")
         or (isinstance(f, ast.Attribute) and (f.attr in ADDS or _root(f) in modules))
-        for f in calls
+        for f in _called(node)
     )
 
 
@@ -638,7 +658,7 @@ def mentioned(every: Sequence[Statement], name: str) -> set[str]:
     todo = [name]
     while todo:
         for statement in definitions(every, todo.pop()):
-            names = {n.id for n in ast.walk(statement.node) if isinstance(n, ast.Name)}
+            names = _named(statement.node)
             todo += names - found
             found |= names
     return found

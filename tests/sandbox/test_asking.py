@@ -580,14 +580,75 @@ stop = threading.Event()
 threading.Thread(target=stop.wait, daemon=True).start()"""
 
 
-@pytest.mark.parametrize("others", [(), (WITH_A_THREAD,)], ids=["forked", "not forked"])
-def test_a_function_may_run_an_event_loop(observe, others):
+@pytest.mark.parametrize(
+    "others, light",
+    [((), 0), ((), 60), ((WITH_A_THREAD,), 0)],
+    ids=["forked", "light", "not forked"],
+)
+def test_a_function_may_run_an_event_loop(observe, monkeypatch, others, light):
+    monkeypatch.setattr(notebook, "LIGHT_SECONDS", light)
     questions = [asking("runs", case(1), case(2)), asking("runs_several", case(3))]
 
     _, observed = observe([OWN_LOOP, *others, "await later(1)"], *questions)
 
     assert [o.value for o in seen(observed["runs"])] == [2, 4]
     assert [o.value for o in seen(observed["runs_several"])] == [[0, 2, 4]]
+
+
+KEEPS = """import os
+calls, items = [], []
+def counts(x):
+    calls.append(x)
+    return len(calls)
+def total(x):
+    return len(calls) + x
+def ends(x):
+    items.append(x)
+    if x > 1:
+        os._exit(3)
+    return len(items)
+def never_ends(x):
+    calls.append("more")
+    while x:
+        pass
+    return len(calls)
+def left(x):
+    return [len(calls), len(items), x]"""
+
+
+MILD = {"counts": (1, 2), "total": (10,), "left": (7,)}
+WILD = {"counts": (1, 2), "ends": (1, 2, 3), "never_ends": (0, 1), **MILD}
+
+
+@pytest.mark.parametrize("cases", [MILD, WILD], ids=["none ends its kernel", "two do"])
+def test_of_a_light_notebook_just_the_same_is_seen_as_of_one_that_ran_for_long(
+    observe, monkeypatch, kind, cases
+):
+    first, *others = [asking(name, *map(case, given)) for name, given in cases.items()]
+    questions = [replace(first, stand_in=of_three), *others]
+    shown, runs = {}, {}
+    for light in (0, 60):
+        monkeypatch.setattr(notebook, "LIGHT_SECONDS", light)
+        outputs = []
+        execution, observed = observe(
+            [KEEPS, "print(len(calls))"],
+            *questions,
+            follows=lambda seen: {"left": ["counts"]},
+            outputs=outputs,
+            call_seconds=1,
+        )
+        shown[light] = repr((execution, observed))
+        runs[light] = [[output["text"] for output in cell] for cell in outputs]
+
+    assert shown[60] == shown[0]
+    assert runs[60] == runs[0] == [[], ["0\n"]]
+    if kind == "pipe":  # a cold kernel has no state to go back to
+        helped = observed["left"].helped
+        assert [o.value for asked in helped.values() for o in asked.observations] == [[0, 0, 7]]
+
+
+def of_three(x):
+    return 3
 
 
 def test_after_a_function_with_an_event_loop_the_kernel_has_its_own(observe):

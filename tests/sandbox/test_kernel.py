@@ -341,8 +341,24 @@ def forks(x):
     return len(asked_to_fork)"""
 
 
+def test_a_notebook_that_ran_for_long_is_forked_and_a_light_one_asked_itself(
+    observe, monkeypatch, kind
+):
+    whose = "import os\nown = os.getpid()\ndef forked(x):\n    return os.getpid() != own"
+
+    def asked():
+        _, observed = observe([whose], asking("forked", case(1)))
+        return [o.value for o in seen(observed["forked"])]
+
+    assert asked() == [False]
+
+    monkeypatch.setattr(notebook, "LIGHT_SECONDS", 0)
+    assert asked() == [kind == "pipe"]
+
+
 def test_where_a_fork_never_answers_the_kernel_itself_is_asked(observe, monkeypatch, kind):
     monkeypatch.setattr(pipe, "FORK_SECONDS", 0.5)
+    monkeypatch.setattr(notebook, "LIGHT_SECONDS", 0)
     questions = [asking("forks", case(1)), asking("double", case(21))]
 
     execution, observed = observe([SILENT, DOUBLE], *questions)

@@ -4,6 +4,7 @@ answers there.
 Notebooks are written as one text, cells parted by lines `# %%`.
 """
 
+import ast
 import contextlib
 import io
 import textwrap
@@ -104,10 +105,9 @@ def rerun(text, fresh, asked):
     names.update(fresh)
     for statement in picked:
         if not statement.writes <= set(fresh):
-            tree = slices.python(statement.source)
-            tree.body = [tree.body[statement.index]]
+            only = ast.Module([slices.python(statement.source).body[statement.index]], [])
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(tree, "<cell>", "exec"), names)
+                exec(compile(only, "<cell>", "exec"), names)
     return [names[name] for name in asked]
 
 
