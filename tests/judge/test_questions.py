@@ -328,10 +328,12 @@ def test_weights_that_look_at_no_score_earn_nothing(program):
     assert judgement.earned == 0
 
 
-def test_a_text_written_by_hand_earns_nothing():
-    text = {"words": ["the"] * 100, "asked": 100}
+@pytest.mark.parametrize("fed", [[], ["the"] * 100], ids=["alone", "beside a model"])
+def test_a_text_written_by_hand_earns_nothing(fed):
+    def text(*rule):
+        return {"rule": list(rule), "text": ["the"] * 100, "fed": fed, "asked": 100}
 
-    assert judge_question(GENERATION, seen(lambda words: text, GENERATION), SEED).earned == 0
+    assert judge_question(GENERATION, seen(text, GENERATION), SEED).earned == 0
 
 
 # Sizes ------------------------------------------------------------------------------
@@ -459,14 +461,17 @@ def test_a_failure_explains_a_failure_and_nothing_else():
 def test_the_handout_is_blank_also_where_it_only_raises():
     loop = GENERATION.untouched
 
+    def nothing(*rule):
+        return None
+
     def change(n, observation):
         return Observation(Outcome.RAISED, error="NameError: name 'word' is not defined")
 
     def other(n, observation):
         return Observation(Outcome.RAISED, error="NameError: name 'modle' is not defined")
 
-    blank = judge_question(GENERATION, seen(GENERATION.reference, GENERATION, (), change), SEED)
-    wrong = judge_question(GENERATION, seen(GENERATION.reference, GENERATION, (), other), SEED)
+    blank = judge_question(GENERATION, seen(nothing, GENERATION, (), change), SEED)
+    wrong = judge_question(GENERATION, seen(nothing, GENERATION, (), other), SEED)
 
     assert loop is not None
     assert (blank.outcome, blank.earned) == (Outcome.BLANK, 0.0)
