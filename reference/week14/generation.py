@@ -3,7 +3,7 @@
 The notebook's own model stays in its place; only its predictions are ours while the loop is asked.
 They follow one rule.  Words are numbered 0 to 15, and after a word of number s come the words
 
-    start, start + 1, ...  (mod 16),  start = (a s + b) mod 16
+    start, start + 5, ...  (mod 16),  start = a s + b
 
 each less likely than the first by one of `gaps`, in log-odds: with a = 0 the same words always,
 with a > 0 and one gap a chain that shows what was fed.  Positions before the last predict the same
@@ -31,6 +31,7 @@ from itertools import pairwise
 from grader.authoring import Cell, Check, Question, Slip, case
 
 WORDS = 16  # of each alphabet
+APART = 5  # words of one prediction: a neighbour of one, looked up by mistake, is none of them
 ASKED = 100  # words, in the handout
 FEWEST = 30  # draws that tell anything
 NEVER = 1e-7  # how often a right loop may cross one line of a claim
@@ -80,20 +81,20 @@ def generate(
     chosen, fed = [], []
     for i in range(count - missing):
         if choose == "uniform":
-            word = "other"
+            word = f"any word, say {i}"
         else:
             # each as often as it should: draws that are no chance
             due = [w / sum(weights) * (i + 1) - n for w, n in zip(weights, drawn, strict=True)]
             rank = 0 if choose == "greedy" else due.index(max(due))
             drawn[rank] += 1
-            word = (a * state + b + rank) % WORDS
+            word = (a * state + b + APART * rank) % WORDS
             if position == "first" and feed and i:
                 word += WORDS
         fed.append(chosen[-1] if feed and chosen else "start")
         chosen.append(word)
         if feed and position == "last" and choose != "uniform":
             state = word
-    text = chosen if look_up else [w + NUMBER if w != "other" else "#other" for w in chosen]
+    text = chosen if look_up else [f"#{w}" if isinstance(w, str) else w + NUMBER for w in chosen]
     return {
         "rule": [a, b, gaps, temperature, count],
         "text": text if add else text[-1:],
@@ -112,14 +113,20 @@ def right(a, b, gaps, temperature, count):
 
 
 def with_our_predictions(loop, a, b, gaps, temperature, count):
+    import ast
     import inspect
+    import textwrap
 
-    names = {k: v for k, v in loop.names.items() if not k.startswith("_")}
-    modules = {k: v for k, v in names.items() if isinstance(v, torch.nn.Module)}  # noqa: F821
+    import numpy as np
+    import torch
+
+    cells = ("In", "Out")  # the notebook's own, as IPython keeps them
+    names = {k: v for k, v in loop.names.items() if not k.startswith("_") and k not in cells}
+    modules = {k: v for k, v in names.items() if isinstance(v, torch.nn.Module)}
 
     def embeds(module):
-        inside = any(isinstance(m, torch.nn.Embedding) for m in module.modules())  # noqa: F821
-        return inside and not isinstance(module, torch.nn.Embedding)  # noqa: F821
+        inside = any(isinstance(m, torch.nn.Embedding) for m in module.modules())
+        return inside and not isinstance(module, torch.nn.Embedding)
 
     # our answer depends on the words alone, so every language model may give it
     models = {k: v for k, v in modules.items() if embeds(v)} or {
@@ -152,7 +159,7 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
         for m in model.modules()
         for attribute in ("out_features", "num_embeddings")
     }
-    others = [v for v in names.values() if not isinstance(v, torch.nn.Module)]  # noqa: F821
+    others = [v for v in names.values() if not isinstance(v, torch.nn.Module)]
     found = [table for v in others for part in parts(v, 2) for table in tables(part)]
     every = next((table for table in found if len(table) in sizes), found[0] if found else None)
     if every is None:
@@ -165,15 +172,15 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
     ours = (letters if len(letters) >= 32 else plain)[:32]
     if len(ours) < 32:
         raise RuntimeError(f"the notebook's list of words has {len(ours)}, too few to be asked for")
-    ids = torch.tensor([number[word] for word in ours])  # noqa: F821
+    ids = torch.tensor([number[word] for word in ours])
     label = {word: i for i, word in enumerate(ours)}
-    state = torch.arange(max(every) + 1) % 16  # noqa: F821
-    state[ids] = torch.arange(32) % 16  # noqa: F821
+    state = torch.arange(max(every) + 1) % 16
+    state[ids] = torch.arange(32) % 16
 
     # what is predicted
 
-    odds = -np.array(gaps, float)  # noqa: F821
-    odds -= np.log(np.exp(odds).sum())  # noqa: F821
+    odds = -np.array(gaps, float)
+    odds -= np.log(np.exp(odds).sum())
     fed, forms = [], {}
 
     def form_of(real, x, args, more):
@@ -182,14 +189,14 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
         key = (id(real), x.dim(), x.numel() > 1)
         if key not in forms:
             try:
-                with torch.no_grad():  # noqa: F821
+                with torch.no_grad():
                     shown = real(*args, **more)
             except Exception:
                 shown = None  # a model that fails is not the loop's mistake
             rest = shown[1:] if isinstance(shown, (tuple, list)) and len(shown) else None
             first = shown if rest is None else shown[0]
-            if not torch.is_tensor(first) or not first.is_floating_point():  # noqa: F821
-                first = torch.zeros(*x.shape, len(every))  # noqa: F821
+            if not torch.is_tensor(first) or not first.is_floating_point():
+                first = torch.zeros(*x.shape, len(every))
             wide = [i for i, n in enumerate(first.shape) if n >= len(every)] or [first.dim() - 1]
             lead = [n for i, n in enumerate(first.shape) if i != wide[-1]]
             sums = first.sum(wide[-1])
@@ -203,7 +210,7 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
             elif lead == list(x.shape[::-1]):
                 how = "turned"
             else:
-                how = lead if np.prod(lead) == 1 else "same"  # noqa: F821
+                how = lead if np.prod(lead) == 1 else "same"
             forms[key] = how, wide[-1] - first.dim(), size, like, rest
         return forms[key]
 
@@ -213,9 +220,7 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
                 (
                     v
                     for v in (*args, *more.values())
-                    if torch.is_tensor(v)  # noqa: F821
-                    and v.dtype in (torch.int64, torch.int32)  # noqa: F821
-                    and v.numel()
+                    if torch.is_tensor(v) and v.dtype in (torch.int64, torch.int32) and v.numel()
                 ),
                 None,
             )
@@ -224,17 +229,16 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
             how, axis, size, (dtype, device, probabilities), rest = form_of(real, x, args, more)
             flat = x.reshape(-1).cpu()
             fed.append(int(flat[-1]))
-            last = torch.zeros(x.shape, dtype=torch.bool)  # noqa: F821
+            last = torch.zeros(x.shape, dtype=torch.bool)
             for along, n in enumerate(x.shape):
                 if n > 1:
                     last.select(along, -1).fill_(True)
             last = (last.reshape(-1) | (x.numel() == 1)).long()
             start = a * state[flat] + b
-            answer = torch.full((len(flat), size), -1e4)  # noqa: F821
-            for rank, log_p in enumerate(odds):
-                answer[torch.arange(len(flat)), ids[(start + rank) % 16 + 16 * (1 - last)]] = float(  # noqa: F821
-                    log_p
-                )
+            answer = torch.full((len(flat), size), -1e4)
+            rows, alphabet = torch.arange(len(flat)), 16 * (1 - last)
+            for rank, log_p in enumerate(odds.tolist()):
+                answer[rows, ids[(start + 5 * rank) % 16 + alphabet]] = log_p
             if probabilities:
                 answer = answer.exp()
             if how == "same":
@@ -250,47 +254,61 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
 
     # how it is set
 
-    def is_number(value):
-        if torch.is_tensor(value):  # noqa: F821
-            return value.numel() == 1 and value.is_floating_point()
-        return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)  # noqa: F821
-
     def is_temperature(name):
         return "temperature" in name.lower() or name.lower() in ("temp", "tau", "t")
 
+    def is_set(name, value):
+        """Whether `value` is a temperature: a count or a token may be called t, too."""
+        if not is_temperature(name) or isinstance(value, bool):
+            return False
+        if torch.is_tensor(value):
+            return value.numel() == 1 and value.is_floating_point()
+        whole = isinstance(value, (int, np.integer))
+        return isinstance(value, (float, np.floating)) or (whole and "temp" in name.lower())
+
     def heated(function):
-        """A function of the notebook, its temperature ours however it is called."""
-        signature = inspect.signature(function)
+        """A function of the notebook whose temperature, an argument or set in it, is ours."""
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        except (OSError, SyntaxError):
+            tree = ast.Module([], [])
+        ast.increment_lineno(tree, inspect.unwrap(function).__code__.co_firstlineno - 1)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                targets = [n.id for n in node.targets if isinstance(n, ast.Name)]
+                if any(is_set(name, node.value.value) for name in targets):
+                    node.value = ast.copy_location(ast.Constant(temperature), node.value)
+        made = {}
+        exec(compile(tree, inspect.unwrap(function).__code__.co_filename, "exec"), loop.names, made)
+        anew, signature = made.get(function.__name__, function), inspect.signature(function)
 
         def call(*args, **kwargs):
             bound = signature.bind(*args, **kwargs)
-            for name in filter(is_temperature, signature.parameters):
-                bound.arguments[name] = temperature
-            return function(*bound.args, **bound.kwargs)
+            bound.apply_defaults()
+            for name, value in bound.arguments.items():
+                if is_set(name, value):
+                    bound.arguments[name] = temperature
+            return anew(*bound.args, **bound.kwargs)
 
         return call
 
-    given, seed = {}, int(torch.randint(2**31, (1,)))  # noqa: F821
+    given, seed = {}, int(torch.randint(2**31, (1,)))
     for name, value in names.items():
-        if isinstance(value, torch.Generator):  # noqa: F821
-            given[name] = torch.Generator(value.device).manual_seed(seed)  # noqa: F821
-            if torch.is_tensor(names.get("initial_state")):  # noqa: F821
+        if isinstance(value, torch.Generator):
+            given[name] = torch.Generator(value.device).manual_seed(seed)
+            if torch.is_tensor(names.get("initial_state")):
                 given["initial_state"] = given[name].get_state()
-        elif isinstance(value, np.random.Generator):  # noqa: F821
-            given[name] = np.random.default_rng(seed)  # noqa: F821
-        elif is_temperature(name) and is_number(value):
-            # a count may be called t, too
-            if "temp" in name.lower() or not isinstance(value, int):
-                heat = torch.full_like if torch.is_tensor(value) else lambda _, t: t  # noqa: F821
-                given[name] = heat(value, temperature)
+        elif isinstance(value, np.random.Generator):
+            given[name] = np.random.default_rng(seed)
+        elif is_set(name, value):
+            heat = torch.full_like if torch.is_tensor(value) else lambda _, t: t
+            given[name] = heat(value, temperature)
         elif "temperature" in name.lower() and isinstance(value, (list, tuple)):
             given[name] = [temperature] * len(value)
-        elif (
-            inspect.isfunction(value)
-            and value.__module__ in (None, "__main__")
-            and any(map(is_temperature, inspect.signature(value).parameters))
-        ):
-            given[name] = heated(value)
+        elif inspect.isfunction(value) and value.__module__ in (None, "__main__"):
+            code = inspect.unwrap(value).__code__
+            if not code.co_freevars and any(map(is_temperature, code.co_varnames)):
+                given[name] = heated(value)
     chooses = isinstance(names.get("num_words"), int)
     if chooses:
         given["num_words"] = count
@@ -301,7 +319,7 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
         elif hasattr(made, "read") and isinstance(getattr(made, "name", None), str):
             with open(made.name, encoding="utf-8") as file:  # noqa: PTH123
                 made = file.read()
-        if torch.is_tensor(made):  # noqa: F821
+        if torch.is_tensor(made):
             made = made.reshape(-1).tolist()
         if not isinstance(made, str):
             made = " ".join(str(word) for word in made)
@@ -326,7 +344,7 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
             # a model that was never made: its own cell failed, which is not the loop's mistake
             if models or not error.name or error.name in names:
                 raise
-            absent = torch.nn.Linear(1, 1)  # noqa: F821
+            absent = torch.nn.Linear(1, 1)
             absent.forward = answering(lambda *args, **more: None)
             try:
                 made = loop(**given, **{error.name: absent})
@@ -361,7 +379,8 @@ def settled(rng):
         ASKED,
         said="a model that always predicts one word",
     )
-    a, b = 4 * int(rng.integers(4)) + 1, 2 * int(rng.integers(WORDS // 2)) + 1  # round all words
+    # round all words, and not by the same step each time
+    a, b = 4 * int(rng.integers(1, 4)) + 1, 2 * int(rng.integers(WORDS // 2)) + 1
     yield case(
         a, b, [0.0], WARM, ASKED - 20, said="a model that predicts by the last word it is fed"
     )
@@ -445,9 +464,10 @@ def _ranks(result):
         words = [w % WORDS for w in words]
         if a and len(set(words)) == 1:
             return [0] * len(words)  # after one word, whichever it was
-        found = [(w - a * s - b) % WORDS for s, w in pairwise(words)]
-        found += [] if a else [(words[0] - b) % WORDS]
-        return found if max(found) < len(gaps) else []
+        steps = [(w - a * s - b) % WORDS for s, w in pairwise(words)]
+        steps += [] if a else [(words[0] - b) % WORDS]
+        known = {APART * rank % WORDS: rank for rank in range(len(gaps))}
+        return [known[step] for step in steps] if known.keys() >= set(steps) else []
 
     # what was chosen shows in what was fed where the text has lost it
     both = [[_word(w) for w in words] for words in (result["text"], result["fed"][1:])]
@@ -517,7 +537,8 @@ def account(results):
     lines = []
     for result in results:
         if "rule" not in result:
-            lines.append(f"As handed in, {_begins(result['first'], result['length'])}")
+            if result["length"]:
+                lines.append(f"As handed in, {_begins(result['first'], result['length'])}")
             continue
         a, _, gaps, temperature, _ = result["rule"]
         words = [_shown(token, result["words"]) for token in result["text"]]
@@ -576,7 +597,8 @@ SLIPS = [
     Slip(
         "no_temperature",
         """The temperature has no effect on your text. Divide the logits, or the log-probabilities,
-        by it before the exponential: (output[-1, 0] / temperature).exp().""",
+        by it before the exponential: (output[-1, 0] / temperature).exp(). If you wrote a number
+        there, write temperature in its place.""",
         scale="none",
     ),
     Slip(
@@ -630,7 +652,9 @@ SLIPS = [
 
 
 def as_handed_in(loop):
-    text = loop.names.get(loop.assigns[0]) if loop.assigns else None
+    text = loop.names.get(loop.assigns[0])
+    if isinstance(text, list):
+        text = " ".join(map(str, text))
     words = text.split() if isinstance(text, str) else []
     return {"first": [word[:40] for word in words[:12]], "length": len(words)}
 
