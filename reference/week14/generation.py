@@ -455,7 +455,7 @@ def _word(token):
 
 def _ranks(result):
     """The chosen words by how likely they were, the likeliest 0, and those words; None and the text
-    if one of them was not predicted after what was fed before it."""
+    if one of them was not predicted, or not after what was fed before it."""
     a, b, gaps, _, _ = result["rule"]
 
     def ranks(words):
@@ -469,10 +469,13 @@ def _ranks(result):
         known = {APART * rank % WORDS: rank for rank in range(len(gaps))}
         return [known[step] for step in steps] if known.keys() >= set(steps) else []
 
+    if len(result["fed"]) < len(result["text"]):
+        return None, [_word(w) for w in result["text"]]  # no model was asked for them
     # what was chosen shows in what was fed where the text has lost it
     both = [[_word(w) for w in words] for words in (result["text"], result["fed"][1:])]
-    chosen = max(both, key=lambda words: len(ranks(words)))
-    return ranks(chosen) or None, chosen
+    found = [ranks(words) for words in both]
+    longest = 0 if len(found[0]) >= len(found[1]) else 1
+    return found[longest] or None, both[longest]
 
 
 def _predicted(text, fed, found, chosen):
