@@ -71,7 +71,7 @@ def generate(
 
     rule    the arguments but `choose` and what follows it
     text    its words: the label 0 to 31 of ours, NUMBER more for the number of such a word, any
-            other word as it is, "#..." for any other number
+            other word as it is, "#..." for any other number, "?..." for what is neither
     fed     the last word of each input to the model, in the same way
     """
     factor = {"divide": 1 / temperature, "multiply": temperature}.get(scale, 1.0)
@@ -325,14 +325,18 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
             made = " ".join(str(word) for word in made)
         return made.split()
 
-    def token(word):
+    def token(index):
+        word = every.get(index, "?")
+        return label.get(word, word[:40])
+
+    def written(word):
         bare = word.strip("tensor([,])")
+        index = int(bare) if bare.isdigit() and len(bare) < 9 else None
+        if every.get(index) in label:  # although a corpus may have that number as a word, too
+            return label[every[index]] + 100
         if word in number:
-            return label.get(word, word[:40])
-        if bare.isdigit() and len(bare) < 9:
-            word = every.get(int(bare))
-            return label[word] + 100 if word in label else "#" + bare
-        return "?" + word[:40]
+            return token(number[word])
+        return f"#{index}" if index in every else "?" + word[:40]
 
     reals = {name: model.forward for name, model in models.items()}
     for name, model in models.items():
@@ -362,8 +366,8 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
         asked = len(text)  # the notebook sets it under another name
     return {
         "rule": [a, b, gaps, temperature, count],
-        "text": [token(word) for word in text[:1000]],
-        "fed": [token(every.get(index, "?")) for index in fed[:1000]],
+        "text": [written(word) for word in text[:1000]],
+        "fed": [token(index) for index in fed[:1000]],
         "asked": asked,
         "words": ours,
     }
@@ -541,7 +545,7 @@ def account(results):
     for result in results:
         if "rule" not in result:
             if result["length"]:
-                lines.append(f"As handed in, {_begins(result['first'], result['length'])}")
+                lines.insert(0, f"As handed in, {_begins(result['first'], result['length'])}")
             continue
         a, _, gaps, temperature, _ = result["rule"]
         words = [_shown(token, result["words"]) for token in result["text"]]
@@ -571,7 +575,7 @@ def _begins(words, length):
 
 def _shown(token, words):
     if isinstance(token, int):
-        return words[token] if token < NUMBER else f"(number of {words[token - NUMBER]})"
+        return words[token] if token < NUMBER else f"#{words[token - NUMBER]}"
     return token.removeprefix("#").removeprefix("?")
 
 
@@ -587,26 +591,26 @@ SLIPS = [
     Slip(
         "greedy",
         """You take the likeliest word each time, so nothing is sampled, and no temperature can have
-        an effect. Draw the word: torch.multinomial(weights, 1).""",
+        an effect. Draw the word: `torch.multinomial(weights, 1)`.""",
         choose="greedy",
     ),
     Slip(
         "uniform",
         """Your words have nothing to do with what the model predicts: all words come about equally
         often. Check that you sample with the model's probabilities for the last position, and that
-        the softmax runs over the vocabulary (dim=-1), and once only.""",
+        the softmax runs over the vocabulary (`dim=-1`), and once only.""",
         choose="uniform",
     ),
     Slip(
         "no_temperature",
         """The temperature has no effect on your text. Divide the logits, or the log-probabilities,
-        by it before the exponential: (output[-1, 0] / temperature).exp(). If you wrote a number
-        there, write temperature in its place.""",
+        by it before the exponential: `(output[-1, 0] / temperature).exp()`. If you wrote a number
+        there, write `temperature` in its place.""",
         scale="none",
     ),
     Slip(
         "probabilities_scaled",
-        """You divide probabilities by the temperature. That makes all of them smaller by the same
+        """You divide probabilities by the temperature. That changes all of them by the same
         factor, and sampling looks at their ratios only, so nothing changes. Divide the logits, or
         the log-probabilities, and take the exponential, or the softmax, after that.""",
         scale="probabilities",
@@ -620,32 +624,32 @@ SLIPS = [
     Slip(
         "never_fed_back",
         """The model predicts after the same word again and again: the chosen word is not added to
-        the input, or not at its end. Append it: input = torch.cat([input, word_idx.view(1, 1)], 0).
-        """,
+        the input, or not at its end. Append it:
+        `input = torch.cat([input, word_idx.view(1, 1)], 0)`.""",
         feed=False,
     ),
     Slip(
         "wrong_position",
         """You read what the model predicts at another position than the last. The word after the
-        whole input is predicted at its last position: output[-1].""",
+        whole input is predicted at its last position: `output[-1]`.""",
         position="first",
     ),
     Slip(
         "index_in_place_of_word",
         """Your text holds the number of each word. Look the word up before you add it:
-        word = corpus.dictionary.idx2word[word_idx].""",
+        `word = corpus.dictionary.idx2word[word_idx]`.""",
         look_up=False,
     ),
     Slip(
         "text_overwritten",
         """Each word takes the place of the text before it, so that only the last is left. Add it:
-        generated_text = generated_text + word + " ".""",
+        `generated_text = generated_text + word + " "`.""",
         add=False,
     ),
     Slip(
         "wrong_count",
-        """The text has another number of words than num_words. Choose exactly one word in each turn
-        of for i in range(num_words).""",
+        """The text has another number of words than `num_words`. Choose exactly one word in each
+        turn of `for i in range(num_words)`.""",
         missing=1,
     ),
 ]

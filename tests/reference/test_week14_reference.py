@@ -296,5 +296,5 @@ def test_what_a_text_is_told_of_holds_its_first_words():
     assert told.count("\n") == 2
     assert "the least likely 50 of 150 times (a right loop: 13 to 67)" in told
     chain = generation.generate(1, 1, [0.0], 1.0, 80, look_up=False) | {"words": words}
-    assert "`(number of word6) (number of word7)" in generation.account([chain])
+    assert "`#word6 #word7 " in generation.account([chain])
     assert "begins: `of the`" in generation.account([{"first": ["of", "the"], "length": 2}])
