@@ -104,9 +104,9 @@ def generate(
     }
 
 
-def right(a, b, gaps, temperature, count):
-    """The right loop; what `generate` says of it."""
-    return generate(a, b, gaps, temperature, count)
+def right(*rule):
+    """The right loop; and, without a rule, what was handed in of it."""
+    return generate(*rule) if rule else {"first": [], "length": ASKED}
 
 
 # How it is used, and on what --------------------------------------------------------
@@ -329,14 +329,20 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
         word = every.get(index, "?")
         return label.get(word, word[:40])
 
-    def written(word):
+    def numbered(word):
+        """The number that is written in place of a word, as a number or a tensor of one."""
         bare = word.strip("tensor([,])")
-        index = int(bare) if bare.isdigit() and len(bare) < 9 else None
-        if every.get(index) in label:  # although a corpus may have that number as a word, too
-            return label[every[index]] + 100
-        if word in number:
-            return token(number[word])
-        return f"#{index}" if index in every else "?" + word[:40]
+        return int(bare) if bare.isdigit() and len(bare) < 9 else None
+
+    def written(words):
+        # a corpus has numbers among its words, too
+        numbers = sum(numbered(word) in every for word in words) > len(words) / 2
+        for word in words:
+            index = numbered(word) if numbers else None
+            if index in every:
+                yield label[every[index]] + 100 if every[index] in label else f"#{index}"
+            else:
+                yield token(number[word]) if word in number else "?" + word[:40]
 
     reals = {name: model.forward for name, model in models.items()}
     for name, model in models.items():
@@ -366,7 +372,7 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
         asked = len(text)  # the notebook sets it under another name
     return {
         "rule": [a, b, gaps, temperature, count],
-        "text": [written(word) for word in text[:1000]],
+        "text": list(written(text[:1000])),
         "fed": [token(index) for index in fed[:1000]],
         "asked": asked,
         "words": ours,
@@ -670,10 +676,6 @@ def the_notebooks_own(rng):
     yield case(said="the notebook's own model")
 
 
-def long_enough():
-    return {"first": [], "length": ASKED}
-
-
 def number_of_words(result):
     return result["length"] or ASKED  # where there is none, that is said elsewhere
 
@@ -718,7 +720,7 @@ QUESTION = Question(
             points=0,
             view=number_of_words,
             call=as_handed_in,
-            reference=long_enough,
+            reference=right,
         ),
     ],
     misconceptions=SLIPS,
