@@ -99,7 +99,6 @@ def generate(
         "rule": [a, b, gaps, temperature, count],
         "text": text if add else text[-1:],
         "fed": fed,
-        "asked": count,
         "words": [],
     }
 
@@ -292,15 +291,21 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
 
         return call
 
-    given, seed = {}, int(torch.randint(2**31, (1,)))
+    def generators():
+        """Those of the notebook, begun anew."""
+        seed = int(torch.randint(2**31, (1,)))
+        for name, value in names.items():
+            if isinstance(value, torch.Generator):
+                anew = torch.Generator(value.device).manual_seed(seed)
+                yield name, anew
+                if torch.is_tensor(names.get("initial_state")):
+                    yield "initial_state", anew.get_state()
+            elif isinstance(value, np.random.Generator):
+                yield name, np.random.default_rng(seed)
+
+    given = {}
     for name, value in names.items():
-        if isinstance(value, torch.Generator):
-            given[name] = torch.Generator(value.device).manual_seed(seed)
-            if torch.is_tensor(names.get("initial_state")):
-                given["initial_state"] = given[name].get_state()
-        elif isinstance(value, np.random.Generator):
-            given[name] = np.random.default_rng(seed)
-        elif is_set(name, value):
+        if is_set(name, value):
             heat = torch.full_like if torch.is_tensor(value) else lambda _, t: t
             given[name] = heat(value, temperature)
         elif "temperature" in name.lower() and isinstance(value, (list, tuple)):
@@ -309,9 +314,17 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
             code = inspect.unwrap(value).__code__
             if not code.co_freevars and any(map(is_temperature, code.co_varnames)):
                 given[name] = heated(value)
-    chooses = isinstance(names.get("num_words"), int)
-    if chooses:
-        given["num_words"] = count
+    kept = []  # temperatures that are parts of something: args.temperature, config["temperature"]
+    for value in names.values():
+        if not inspect.ismodule(value):
+            own = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+            kept += [(value, k, v) for k, v in own.items() if isinstance(k, str) and is_set(k, v)]
+
+    def put(value, key, setting):
+        if isinstance(value, dict):
+            value[key] = setting
+        else:
+            setattr(value, key, setting)
 
     def words_of(made):
         if hasattr(made, "getvalue"):  # a StringIO
@@ -344,37 +357,62 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
             else:
                 yield token(number[word]) if word in number else "?" + word[:40]
 
+    # how many words
+
+    try:
+        own = len(words_of(names[loop.assigns[0]]))
+    except Exception:
+        own = 0
+    counts = ["num_words"] if isinstance(names.get("num_words"), int) else []
+    if not counts and own < 80:  # under another name
+        counts = [k for k, v in names.items() if type(v) is int and v == own > 0]
+    given |= dict.fromkeys(counts, count)
+
+    def generated():
+        """The words of one text, the word that it starts from, or a heading, aside: no prediction
+        chose them."""
+        before = len(fed)
+        text = words_of(loop(**models, **given, **dict(generators())))
+        while len(text) > len(fed) - before > 0 and (
+            text[0] == every.get(fed[before]) or text[0] not in label
+        ):
+            text = text[1:]
+        return text
+
     reals = {name: model.forward for name, model in models.items()}
     for name, model in models.items():
         model.forward = answering(reals[name])
+    for value, key, _ in kept:
+        put(value, key, temperature)
     try:
         try:
-            made = loop(**models, **given)
+            text = generated()
         except NameError as error:
             # a model that was never made: its own cell failed, which is not the loop's mistake
             if models or not error.name or error.name in names:
                 raise
-            absent = torch.nn.Linear(1, 1)
-            absent.forward = answering(lambda *args, **more: None)
+            models = {error.name: torch.nn.Linear(1, 1)}
+            models[error.name].forward = answering(lambda *args, **more: None)
             try:
-                made = loop(**given, **{error.name: absent})
+                text = generated()
             except Exception:
                 raise error from None
+        texts = [text]
+        while len(gaps) > 1 and 0 < len(fed) < 80:  # of so few draws none could tell anything
+            text = generated()
+            if text in texts:
+                break  # it has a seed of its own, and no more draws to show
+            texts.append(text)
     finally:
         for model in models.values():
             vars(model).pop("forward", None)
-    text = words_of(made)
-    # the word that the text starts from, or a heading, which no prediction chose
-    while len(text) > len(fed) > 0 and (text[0] == every.get(fed[0]) or text[0] not in label):
-        text = text[1:]
-    asked = count
-    if not chooses and any(type(v) is int and v == len(text) for v in names.values()):
-        asked = len(text)  # the notebook sets it under another name
+        for setting in kept:
+            put(*setting)
+    text = [word for text in texts for word in text]
     return {
         "rule": [a, b, gaps, temperature, count],
         "text": list(written(text[:1000])),
         "fed": [token(index) for index in fed[:1000]],
-        "asked": asked,
         "words": ours,
     }
 
@@ -454,7 +492,7 @@ def seen(result):
         "fed back": not a or (len(set(inputs)) > 1 and (appended or found is not None)),
         "looked up": _looked_up(text, words, chosen),
         "added": "each word" if len(text) > 1 else counted(len(text)),
-        "length": "num_words" if length in (count, result["asked"], ASKED) else "another number",
+        "length": "num_words" if len(gaps) > 1 or length in (count, ASKED) else "another number",
     }
 
 

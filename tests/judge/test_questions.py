@@ -331,7 +331,7 @@ def test_weights_that_look_at_no_score_earn_nothing(program):
 @pytest.mark.parametrize("fed", [[], ["the"] * 100], ids=["alone", "beside a model"])
 def test_a_text_written_by_hand_earns_nothing(fed):
     def text(*rule):
-        return {"rule": list(rule), "text": ["the"] * 100, "fed": fed, "asked": 100}
+        return {"rule": list(rule), "text": ["the"] * 100, "fed": fed}
 
     assert judge_question(GENERATION, seen(text, GENERATION), SEED).earned == 0
 

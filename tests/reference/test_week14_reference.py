@@ -236,7 +236,7 @@ def drawn(rng, gaps, factor, count):
 def text_of(rule, chosen):
     """What is seen of a loop that chose the words of these ranks."""
     text = [(rule[1] + generation.APART * rank) % generation.WORDS for rank in chosen]
-    return {"rule": list(rule), "text": text, "fed": ["start", *text[:-1]], "asked": len(text)}
+    return {"rule": list(rule), "text": text, "fed": ["start", *text[:-1]]}
 
 
 def choices(rule, factor, trials, count=None):

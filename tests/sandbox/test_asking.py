@@ -443,6 +443,30 @@ def test_generation_is_asked_with_the_notebooks_own_model(observe, data, style):
     assert "- As handed in, your text has 100 words and begins: `" in judged.text
 
 
+COUNTS = {  # what the loop counts, and what it earns where num_words is 20
+    "num_words": 12,
+    "100": 12,
+    "how_many": 12,
+    "20": 11,
+    "num_words - 1": 11,
+}
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_text_is_as_long_as_is_asked_for_and_another_number_than_100_is_advice(
+    observe, data, count
+):
+    own = MODEL.replace("num_words, temperature = 100", "num_words, temperature = 20")
+    if count == "how_many":
+        own = own.replace("num_words", count)
+
+    _, judged = generated(observe, [own, loop(EXP).replace("num_words", count)], data)
+
+    assert judged.earned == COUNTS[count]
+    (advice,) = (v for v in judged.verdicts if not v.possible)
+    assert (advice.outcome is Outcome.PASSED) == (count == "100")
+
+
 NO_MODEL = {  # what makes it, and what is put in its place
     "a class that fails": ("super().__init__()", "raise TypeError('no encoding')"),
     "a forward that fails": (LAST, "return self.missing(x)"),

@@ -1160,7 +1160,7 @@ while frame is not None and "gaps" not in frame.f_locals:
 if frame is not None:
     rule = [frame.f_locals[name] for name in ("a", "b", "gaps", "temperature", "count")]
     text = [(rule[1] + i) % 16 for i in range(rule[4])]
-    value = {"rule": rule, "text": text, "fed": ["start", *text[:-1]], "asked": rule[4]}
+    value = {"rule": rule, "text": text, "fed": ["start", *text[:-1]]}
     inside.publish({"found": {"how": "rerun", "name": "generated_text"}, "reads": []})
     for n in range(7):
         inside.publish({"case": n, "outcome": "passed", "value": wire.encode(value)})"""
@@ -1190,7 +1190,7 @@ def walking(request):
             (rank,) = random.choices(range(len(gaps)), odds)
             state = (a * state + b + 5 * rank) % 16
             text.append(state)
-        value = {"rule": rule, "text": text, "fed": ["the", *text[:-1]], "asked": count}
+        value = {"rule": rule, "text": text, "fed": ["the", *text[:-1]]}
         inside.publish({"case": n, "outcome": "passed", "value": wire.encode(value)})
 
 answers(walking)"""
