@@ -746,11 +746,13 @@ QUESTION = Question(
         Check(
             "the word is looked up by its number",
             settled,
-            points=1,
+            points=1.5,
             view=part("looked up"),
             alone=False,
         ),
-        Check("each word is added to the text", settled, points=2, view=part("added"), alone=False),
+        Check(
+            "each word is added to the text", settled, points=1.5, view=part("added"), alone=False
+        ),
         Check("the text has num_words words", settled, points=1, view=part("length"), alone=False),
         Check(
             "the text that was handed in has 100 words",

@@ -1319,11 +1319,11 @@ NAMED = {  # with what each loop earns, of 12
     fed_in_front: ("never_fed_back", 10),
     first_position: ("wrong_position", 10),
     last_but_one: ("wrong_position", 10),
-    numbers: ("index_in_place_of_word", 11),
-    tensors: ("index_in_place_of_word", 11),
+    numbers: ("index_in_place_of_word", 10.5),
+    tensors: ("index_in_place_of_word", 10.5),
     too_few: ("wrong_count", 11),
     too_many: ("wrong_count", 11),
-    only_the_last: ("text_overwritten", 10),
+    only_the_last: ("text_overwritten", 10.5),
 }
 
 
