@@ -113,6 +113,7 @@ def right(*rule):
 
 def with_our_predictions(loop, a, b, gaps, temperature, count):
     import ast
+    import functools
     import inspect
     import textwrap
 
@@ -223,7 +224,7 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
                 ),
                 None,
             )
-            if x is None:
+            if x is None or not 0 <= int(x.min()) <= int(x.max()) < len(state):
                 return real(*args, **more)  # and it says itself what is wrong with that
             how, axis, size, (dtype, device, probabilities), rest = form_of(real, x, args, more)
             flat = x.reshape(-1).cpu()
@@ -265,22 +266,32 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
         whole = isinstance(value, (int, np.integer))
         return isinstance(value, (float, np.floating)) or (whole and "temp" in name.lower())
 
+    def of_a_library(value):
+        return value.__module__ not in (None, "__main__")
+
+    def heatable(value):
+        if not inspect.isfunction(value) or of_a_library(value):
+            return False
+        return any(map(is_temperature, inspect.unwrap(value).__code__.co_varnames))
+
     def heated(function):
         """A function of the notebook whose temperature, an argument or set in it, is ours."""
+        signature, code = inspect.signature(function), inspect.unwrap(function).__code__
         try:
             tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        except (OSError, SyntaxError):
-            tree = ast.Module([], [])
-        ast.increment_lineno(tree, inspect.unwrap(function).__code__.co_firstlineno - 1)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                targets = [n.id for n in node.targets if isinstance(n, ast.Name)]
-                if any(is_set(name, node.value.value) for name in targets):
-                    node.value = ast.copy_location(ast.Constant(temperature), node.value)
-        made = {}
-        exec(compile(tree, inspect.unwrap(function).__code__.co_filename, "exec"), loop.names, made)
-        anew, signature = made.get(function.__name__, function), inspect.signature(function)
+            ast.increment_lineno(tree, code.co_firstlineno - 1)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                    targets = [n.id for n in node.targets if isinstance(n, ast.Name)]
+                    if any(is_set(name, node.value.value) for name in targets):
+                        node.value = ast.copy_location(ast.Constant(temperature), node.value)
+            made = {}
+            exec(compile(tree, code.co_filename, "exec"), loop.names, made)
+            anew = function if code.co_freevars else made[function.__name__]
+        except Exception:
+            anew = function  # it cannot be made again as it was
 
+        @functools.wraps(function)
         def call(*args, **kwargs):
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
@@ -304,21 +315,22 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
                 yield name, np.random.default_rng(seed)
 
     given = {}
+    kept = []  # what is a part of something: args.temperature, config["temperature"], a method
     for name, value in names.items():
         if is_set(name, value):
             heat = torch.full_like if torch.is_tensor(value) else lambda _, t: t
             given[name] = heat(value, temperature)
         elif "temperature" in name.lower() and isinstance(value, (list, tuple)):
             given[name] = [temperature] * len(value)
-        elif inspect.isfunction(value) and value.__module__ in (None, "__main__"):
-            code = inspect.unwrap(value).__code__
-            if not code.co_freevars and any(map(is_temperature, code.co_varnames)):
-                given[name] = heated(value)
-    kept = []  # temperatures that are parts of something: args.temperature, config["temperature"]
-    for value in names.values():
-        if not inspect.ismodule(value):
+        elif heatable(value):
+            given[name] = heated(value)
+        elif not inspect.ismodule(value) and not (isinstance(value, type) and of_a_library(value)):
             own = value if isinstance(value, dict) else getattr(value, "__dict__", {})
-            kept += [(value, k, v) for k, v in own.items() if isinstance(k, str) and is_set(k, v)]
+            for key, part in own.items():
+                if isinstance(key, str) and is_set(key, part):
+                    kept.append((value, key, part, temperature))
+                elif isinstance(value, type) and heatable(part):
+                    kept.append((value, key, part, heated(part)))
 
     def put(value, key, setting):
         if isinstance(value, dict):
@@ -382,8 +394,8 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
     reals = {name: model.forward for name, model in models.items()}
     for name, model in models.items():
         model.forward = answering(reals[name])
-    for value, key, _ in kept:
-        put(value, key, temperature)
+    for value, key, _, setting in kept:
+        put(value, key, setting)
     try:
         try:
             text = generated()
@@ -406,8 +418,8 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
     finally:
         for model in models.values():
             vars(model).pop("forward", None)
-        for setting in kept:
-            put(*setting)
+        for value, key, before, _ in kept:
+            put(value, key, before)
     text = [word for text in texts for word in text]
     return {
         "rule": [a, b, gaps, temperature, count],

@@ -420,6 +420,20 @@ STYLES = {
         "        text += corpus.dictionary.idx2word[w] + ' '\n    return text\n\n"
         "generated_text = generate()",
     ],
+    "a class that is given a number": [
+        MODEL,
+        "class Writer:\n"
+        "    def __init__(self, model, temperature=1.0):\n"
+        "        self.model, self.temperature = model, temperature\n"
+        "        self.input = torch.zeros(1, 1).long()\n"
+        "    def write(self):\n"
+        "        out, temperature = self.model(self.input)[-1, 0], self.temperature\n"
+        f"        w = {DRAWN}\n"
+        "        self.input = torch.cat([self.input, w.view(1, 1)], 0)\n"
+        "        return corpus.dictionary.idx2word[w]\n",
+        "writer, generated_text = Writer(model, 0.8), ''\n"
+        "for i in range(num_words): generated_text += writer.write() + ' '",
+    ],
     "the model loaded again": [
         MODEL + "\ntorch.save(model, 'model.pt')",
         "with open('model.pt', 'rb') as f:\n"
@@ -508,6 +522,16 @@ def test_a_loop_that_fails_says_why_and_where(observe, data):
     assert (judged.outcome, judged.earned) == (Outcome.RAISED, 0)
     assert judged.finding.shown_by.said.startswith("TypeError: 'int' object is not subscriptable")
     assert (judged.finding.where.cell, judged.finding.where.line) == (2, 6)
+
+
+def test_a_number_that_no_word_has_fails_as_it_does_with_the_model_itself(observe, data):
+    fed = "torch.cat([input, torch.tensor([[ntokens]])])"
+
+    _, judged = generated(observe, [MODEL, loop(EXP, fed)], data)
+
+    assert judged.outcome is Outcome.RAISED
+    assert judged.finding.shown_by.said == "IndexError: index out of range in self"
+    assert (judged.finding.where.cell, judged.finding.where.line) == (1, 11)
 
 
 ENDLESS = {
