@@ -29,15 +29,17 @@ class Case:
     args   what the target is called with, or what `call` is given after the target
     given  values for names of the notebook itself, set for the time of the call: code that reads
            N or D from the notebook finds those that fit the input.  The inputs of a Cell.
+    said   the input in words, for students, where its values tell them nothing
     """
 
     args: tuple[Any, ...]
     given: Mapping[str, Any]
+    said: str = ""
 
 
-def case(*args: Any, given: Mapping[str, Any] | None = None) -> Case:
+def case(*args: Any, given: Mapping[str, Any] | None = None, said: str = "") -> Case:
     """The case that calls the target with exactly these arguments, and these names set."""
-    return Case(args, given or {})
+    return Case(args, given or {}, said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,8 @@ class Question:
     spellings       from a word of these names to others for it, {"omega": ["W", "weight"]}: a
                     target whose own names tell another order is called in that
     tolerance       how close a result must be to the reference's
+    account         from all results of the target to what a student is told of them, right or
+                    wrong, in Markdown; nothing depends on it
     needs           keys of earlier questions of the notebook whose answers this one's may use: it
                     is judged with right ones too, so that a mistake costs once
     stand_in        a right answer to this question for the questions that need it, in whatever form
@@ -200,6 +204,7 @@ class Question:
     parameters: Sequence[str] | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()
+    account: Callable[[Sequence[Any]], str] | None = None
     needs: Sequence[str] = ()
     stand_in: Implementation | None = None
 

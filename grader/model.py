@@ -212,7 +212,8 @@ class Judgement:
     """The verdicts on one question of one student, and what they come to.
 
     `finding` is the one main message: the misconception behind the failures if one is known, or
-    the first failure.  `written` marks a free text, which only a person marks.
+    the first failure.  `written` marks a free text, which only a person marks; `text` is
+    that, or what a student is told of what their code did, in Markdown.
     """
 
     question: str

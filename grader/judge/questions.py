@@ -127,7 +127,21 @@ def _judge_answer(question: Question, observed: Observed, seed: int) -> Judgemen
         main,
         tuple(sorted(flags)),
         observed.found,
+        text=_account(question, observed),
     )
+
+
+def _account(question: Question, observed: Observed) -> str:
+    """What the student is told of all that came back; empty if it cannot be told."""
+    if question.account is None:
+        return ""
+    results = [
+        o.value for asked in observed.trials.values() for o in asked.observations if o.returned
+    ]
+    try:
+        return question.account(results)
+    except Exception:  # as a form, it may meet whatever a student returns
+        return ""
 
 
 def stand_ins(

@@ -157,6 +157,8 @@ def _plain(question: Question, value: Any) -> Any:
 
 def as_typed(question: Question, case: Case) -> str:
     """The call as the student would type it, with long arrays given by their shape."""
+    if isinstance(question.target, Cell) and case.said:
+        return f"{', '.join(question.target.assigns)}, made anew with {case.said}"
     if isinstance(question.target, Cell) and case.given:
         small = [f"{name} = {_argument(v)}" for name, v in case.given.items() if isinstance(v, int)]
         return f"{', '.join(question.target.assigns)}, made anew with {', '.join(small)}"

@@ -94,10 +94,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A written answer as it is shown."""
+    """A written answer as it is shown; without a length, what a student is told of their code."""
 
     html: Markup
-    length: prose.Length
+    length: prose.Length | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +376,8 @@ def _evidence(verdict: Verdict, judgement: Judgement) -> Counterexample | None:
 def _text(judgement: Judgement) -> Text | None:
     if not judgement.text.strip():
         return None
-    return Text(prose.markdown(judgement.text), prose.length(judgement.text))
+    length = prose.length(judgement.text) if judgement.written else None
+    return Text(prose.markdown(judgement.text), length)
 
 
 def _rights(notebook: NotebookGrade) -> Iterable[Right]:

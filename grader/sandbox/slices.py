@@ -25,6 +25,7 @@ ASSIGNED_MAGIC = re.compile(r"^(\s*[\w\s,]+=)\s*[!%].*$")
 HANDS_ON = ("zip", "enumerate", "reversed", "iter", "list", "tuple", "sorted")
 ADDS = frozenset(("append", "appendleft", "extend", "extendleft", "insert", "pop", "setdefault"))
 IN_PLACE = frozenset(("np", "numpy", "torch", "random", "list"))  # np.copyto(out, x) changes out
+FILES = "<files>"  # all files together count as one name, changed by what writes one
 PYTHON_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 
 
@@ -362,6 +363,8 @@ class _Names(ast.NodeVisitor):
         for keyword in node.keywords:
             if keyword.arg == "out":
                 self._change(_root(keyword.value))
+        if function == "open" or getattr(node.func, "attr", "").endswith(("_text", "_bytes")):
+            self._file(node)
         known = self.flow.functions.get(function or "")
         if known is not None:
             given = dict(zip(known.parameters, node.args, strict=False))
@@ -370,6 +373,13 @@ class _Names(ast.NodeVisitor):
                 if parameter in known.names.changed_own:
                     self.changed |= self.also(_may_be(value))
         self.generic_visit(node)
+
+    def _file(self, node: ast.Call) -> None:
+        if _writes_file(node):
+            self.changed.add(FILES)
+        else:
+            self.read.add(FILES)
+            self.read_first.add(FILES)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr in ADDS:  # called here, or handed on to be called: map(values.append, ...)
@@ -479,6 +489,14 @@ def _may_be(value: ast.expr) -> set[str]:
         handed_on = isinstance(value.func, ast.Name) and value.func.id in HANDS_ON
         parts = [value.func] if of_object else value.args if handed_on else []
     return {name for part in parts for name in _may_be(part)}
+
+
+def _writes_file(call: ast.Call) -> bool:
+    """Whether open, Path.write_text or the like is called to write."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr.startswith("write_")
+    mode = [*call.args[1:2], *(k.value for k in call.keywords if k.arg == "mode")]
+    return any(isinstance(m, ast.Constant) and set("wax+") & set(str(m.value)) for m in mode)
 
 
 def _is_in_place(method: str) -> bool:
@@ -668,7 +686,8 @@ def made_as(
     every: Sequence[Statement], asked: Sequence[str], taken: Collection[str]
 ) -> tuple[str, ...]:
     """The names under which a notebook makes the asked ones: these themselves; or, where nothing
-    makes a single asked name, the last name that a loop made and its cell printed.
+    makes a single asked name, the last name that a loop made and its cell printed, or the last file
+    that a loop wrote.
 
     taken  names that answer other questions
     """
@@ -691,6 +710,12 @@ def made_as(
         for name in shown:
             if name in looped and name not in taken:
                 return (name,)
+    for statement in reversed(every):
+        if FILES in statement.writes and isinstance(statement.node, ast.With):
+            loops = any(isinstance(node, (ast.For, ast.While)) for node in ast.walk(statement.node))
+            file = statement.node.items[0].optional_vars
+            if loops and isinstance(file, ast.Name):
+                return (file.id,)
     return tuple(asked)
 
 

@@ -13,7 +13,7 @@ from grader.ingest.assignments import load
 
 WEEK14 = load("week14")
 RIGHT, WRONG = variants.right(WEEK14), variants.wrong(WEEK14)
-MANY = ("qkv", "softmax", "attention", "self_attention", "multihead")
+MANY = ("qkv", "softmax", "attention", "self_attention", "multihead", "generation")
 
 
 # those of week 14 -------------------------------------------------------------------

@@ -71,12 +71,15 @@ def _observe():
     return observe
 
 
+SIZE = 60  # of the vocabulary
+
+
 class Model(torch.nn.Module):
-    """A model of the size of those trained in colab 3: log probabilities of 30 words."""
+    """A model of the kind of those trained in colab 3: log probabilities of the next word."""
 
     def __init__(self):
         super().__init__()
-        self.table = torch.nn.Embedding(30, 30)
+        self.table = torch.nn.Embedding(SIZE, SIZE)
 
     def forward(self, src, has_mask=True):
         return torch.log_softmax(self.table(src), dim=-1)
@@ -84,26 +87,30 @@ class Model(torch.nn.Module):
 
 @pytest.fixture
 def loop():
-    """From a function (model, corpus, num_words) -> text to a loop cell as a call meets it."""
+    """From a function (model, corpus, num_words, temperature) -> text to a loop cell as a call
+    meets it; `seed` is of its draws, `model` what the notebook has for one."""
 
-    def made(program):
+    def made(program, seed=0, model=None):
         words = ["<unk>", "<eos>", "the", "of", ",", "in", "and", "a", "was", "to", "."]
-        words += [f"w{i}" for i in range(19)]
+        words += [f"w{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(SIZE - len(words))]
         dictionary = types.SimpleNamespace(
             idx2word=words, word2idx={word: i for i, word in enumerate(words)}
         )
         corpus = types.SimpleNamespace(dictionary=dictionary)
 
         class Loop:
-            statements = ({"source": "model(input)"},)
+            assigns = ("generated_text",)
 
             def __init__(self):
-                self.names = {"model": Model(), "corpus": corpus, "num_words": 100}
+                own = {"model": model or Model(), "corpus": corpus, "temperature": 1.0}
+                self.names = {**own, "num_words": 100, "generated_text": "the of " * 50}
 
             def __call__(self, **given):
                 names = {**self.names, **given}
-                torch.manual_seed(0)
-                return program(names["model"], names["corpus"], names["num_words"])
+                asked = [names[n] for n in ("model", "corpus", "num_words", "temperature")]
+                torch.manual_seed(seed)
+                np.random.seed(seed)
+                return program(*asked)
 
         return Loop()
 

@@ -1,6 +1,7 @@
 """Right programs in every style earn everything; wrong ones that no list knows never do."""
 
 import math
+import types
 
 import numpy as np
 import pytest
@@ -1033,161 +1034,333 @@ def test_a_wrong_encoding_loses_points(judged, program):
 
 
 def begin():
-    return torch.randint(30, (1, 1))
+    return torch.randint(60, (1, 1))
 
 
-def multinomial(model, corpus, num_words):
+def writing(choose, feed=lambda input, index: torch.cat([input, torch.tensor([[index]])], 0)):
+    """The loop that takes choose(model, input, temperature), and goes on with feed(input, that)."""
+
+    def program(model, corpus, num_words, temperature):
+        input, text = begin(), ""
+        for _ in range(num_words):
+            index = int(choose(model, input, temperature))
+            input = feed(input, index)
+            text = text + corpus.dictionary.idx2word[index] + " "
+        return text
+
+    program.__name__ = choose.__name__
+    return program
+
+
+@writing
+def multinomial(model, input, temperature):
+    return torch.multinomial(model(input, False)[-1].squeeze().div(temperature).exp(), 1)[0]
+
+
+@writing
+def categorical(model, input, temperature):
+    logits = model(input)[-1, 0] / temperature
+    return torch.distributions.Categorical(logits=logits).sample()
+
+
+@writing
+def by_numpy(model, input, temperature):
+    p = model(input)[-1, 0].detach().numpy().astype(float) / temperature
+    p = np.exp(p) / np.exp(p).sum()
+    return np.random.choice(len(p), p=p)
+
+
+@writing
+def by_powers(model, input, temperature):
+    p = torch.softmax(model(input)[-1, 0], -1) ** (1 / temperature)
+    return torch.multinomial(p / p.sum(), 1)
+
+
+@writing
+def gumbel(model, input, temperature):
+    u = torch.rand(60).clamp(1e-9, 1 - 1e-7)
+    return (model(input)[-1, 0] / temperature - torch.log(-torch.log(u))).argmax()
+
+
+@writing
+def top_ten(model, input, temperature):
+    best, ids = (model(input)[-1, 0] / temperature).topk(10)
+    return ids[torch.multinomial(torch.softmax(best, -1), 1)]
+
+
+@writing
+def in_a_window(model, input, temperature):
+    return torch.multinomial(torch.softmax(model(input[-3:])[-1, 0] / temperature, -1), 1)
+
+
+@writing
+def asked_twice(model, input, temperature):
+    model(input)
+    return torch.multinomial((model(input)[-1, 0] / temperature).exp(), 1)
+
+
+def softly(model, input, temperature):
+    return torch.multinomial(torch.softmax(model(input).flatten()[-60:] / temperature, 0), 1)
+
+
+last_word_alone = writing(softly, lambda input, index: torch.tensor([[index]]))
+overwritten = writing(softly, lambda input, index: input.fill_(index))
+
+
+def batch_in_front(model, corpus, num_words, temperature):
     input, text = begin(), ""
     for _ in range(num_words):
-        weights = model(input, False)[-1].squeeze().div(1.0).exp()
-        index = torch.multinomial(weights, 1)[0]
-        input = torch.cat([input, index.view(1, 1)], 0)
-        text = text + corpus.dictionary.idx2word[index] + " "
-    return text
-
-
-def greedy(model, corpus, num_words):
-    input, words = begin(), []
-    for _ in range(num_words):
-        index = int(model(input)[-1, 0].argmax())
-        input = torch.vstack([input, torch.tensor([[index]])])
-        words.append(corpus.dictionary.idx2word[index])
-    return " ".join(words)
-
-
-def last_word_alone(model, corpus, num_words):
-    input, text = begin(), ""
-    for _ in range(num_words):
-        p = torch.softmax(model(input).flatten() / 0.8, 0)
-        input = torch.multinomial(p, 1).view(1, 1)
-        text += corpus.dictionary.idx2word[input.item()] + " "
-    return text
-
-
-def overwritten(model, corpus, num_words):
-    input, text = begin(), ""
-    for _ in range(num_words):
-        p = model(input)[-1].squeeze().exp()
-        input.fill_(torch.multinomial(p, 1)[0])
-        text = text + corpus.dictionary.idx2word[input.item()] + " "
-    return text
-
-
-def batch_in_front(model, corpus, num_words):
-    input, text = begin(), ""
-    for _ in range(num_words):
-        index = model(input)[0, -1].argmax()
+        index = torch.multinomial((model(input)[0, -1] / temperature).softmax(-1), 1)
         input = torch.cat([input, index.view(1, 1)], dim=1)
         text += corpus.dictionary.idx2word[index] + " "
     return text
 
 
-def by_numpy(model, corpus, num_words):
-    rng, tokens, text = np.random.default_rng(0), [begin().item()], ""
-    for _ in range(num_words):
-        p = model(torch.tensor(tokens)[:, None])[-1, 0].detach().numpy().astype(float)
-        p = np.exp(p) / np.exp(p).sum()
-        tokens.append(int(rng.choice(len(p), p=p)))
-        text += corpus.dictionary.idx2word[tokens[-1]] + " "
-    return text
+def list_of_words(*notebook):
+    return multinomial(*notebook).split()
 
 
-def list_of_words(model, corpus, num_words):
-    return greedy(model, corpus, num_words).split()
+def with_its_first_word(model, corpus, num_words, temperature):
+    state = torch.random.get_rng_state()
+    first = corpus.dictionary.idx2word[begin().item()]
+    torch.random.set_rng_state(state)
+    return "text: " + first + " " + multinomial(model, corpus, num_words, temperature)
 
 
-def in_a_window(model, corpus, num_words):
-    input, text = begin(), ""
-    for _ in range(num_words):
-        p = torch.distributions.Categorical(logits=model(input[-3:])[-1, 0])
-        input = torch.cat([input, p.sample().view(1, 1)])
-        text += corpus.dictionary.idx2word[input[-1].item()] + " "
-    return text
+def always_a_hundred(model, corpus, num_words, temperature):
+    return multinomial(model, corpus, 100, temperature)
 
 
-@named(
+RIGHT_LOOPS = [
     multinomial,
-    greedy,
+    categorical,
+    by_numpy,
+    by_powers,
+    gumbel,
+    top_ten,
+    in_a_window,
+    asked_twice,
     last_word_alone,
     overwritten,
     batch_in_front,
-    by_numpy,
     list_of_words,
-    in_a_window,
-)
+    with_its_first_word,
+    always_a_hundred,
+]
+
+
+@named(*RIGHT_LOOPS)
 def test_a_right_loop_generates_for_everything(judged, loop, program):
     earns_everything(judged(GENERATION, loop(program)))
 
 
-def too_few(model, corpus, num_words):
-    return greedy(model, corpus, num_words - 1)
+@named(multinomial, gumbel)
+def test_a_right_loop_is_right_whatever_it_draws(judged, loop, program):
+    for seed in range(8):
+        earns_everything(judged(GENERATION, loop(program, seed), seed))
 
 
-def one_word(model, corpus, num_words):
-    return greedy(model, corpus, 1)
+class Spoken(torch.nn.Module):
+    """A model that answers in another way; what it says itself is as long as it should be."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.table, self.answer = torch.nn.Embedding(60, 60), answer
+
+    def forward(self, src):
+        return self.answer(self.table(src))
 
 
-def uniformly(model, corpus, num_words):
-    return " ".join(corpus.dictionary.idx2word[i] for i in torch.randint(30, (num_words,)))
+def picking(pick):
+    """The loop that takes pick(what the model answers) for the logits."""
+
+    @writing
+    def program(model, input, temperature):
+        return torch.multinomial((pick(model(input)) / temperature).softmax(-1), 1)
+
+    return program
 
 
-def least_likely(model, corpus, num_words):
-    input, text = begin(), ""
-    for _ in range(num_words):
-        index = int(model(input)[-1, 0].argmin())
-        input = torch.vstack([input, torch.tensor([[index]])])
-        text += corpus.dictionary.idx2word[index] + " "
-    return text
+@pytest.mark.parametrize(
+    "answer, pick",
+    [
+        (lambda x: x, lambda y: y[-1, 0]),
+        (lambda x: (x, None), lambda y: y[0][-1, 0]),
+        (lambda x: [x.view(-1, 60), x], lambda y: y[0][-1]),
+        (lambda x: x.view(-1, 60), lambda y: y[-1]),
+        (lambda x: x.transpose(0, 1), lambda y: y[0, -1]),
+        (lambda x: x[-1], lambda y: y[0]),
+        (lambda x: x[-1, 0], lambda y: y),
+        (lambda x: x.permute(0, 2, 1), lambda y: y[-1, :, 0]),
+        (lambda x: x.softmax(-1), lambda y: y[-1, 0].log()),
+        (lambda x: x.double(), lambda y: y[-1, 0]),
+        (lambda x: x / 0, lambda y: y[-1, 0]),
+        (lambda x: x @ torch.ones(3), lambda y: y[-1, 0]),
+    ],
+    ids=[
+        "logits",
+        "with a state",
+        "a list",
+        "one row a token",
+        "batch first in the end",
+        "the last position only",
+        "the last word only",
+        "words in the middle",
+        "probabilities",
+        "double",
+        "nothing but nan",
+        "a model that fails",
+    ],
+)
+def test_a_loop_is_right_with_whatever_its_model_answers(judged, loop, answer, pick):
+    earns_everything(judged(GENERATION, loop(picking(pick), model=Spoken(answer))))
 
 
-def by_hand(model, corpus, num_words):
+def too_few(model, corpus, num_words, temperature):
+    return multinomial(model, corpus, num_words - 1, temperature)
+
+
+def too_many(model, corpus, num_words, temperature):
+    return multinomial(model, corpus, num_words + 1, temperature)
+
+
+def only_the_last(*notebook):
+    return multinomial(*notebook).split()[-1]
+
+
+def uniformly(model, corpus, num_words, temperature):
+    return " ".join(corpus.dictionary.idx2word[i] for i in torch.randint(60, (num_words,)))
+
+
+@writing
+def greedy(model, input, temperature):
+    return (model(input)[-1, 0] / temperature).argmax()
+
+
+@writing
+def least_likely(model, input, temperature):
+    return model(input)[-1, 0].argmin()
+
+
+@writing
+def no_temperature(model, input, temperature):
+    return torch.multinomial(model(input)[-1, 0].exp(), 1)
+
+
+@writing
+def scaled_probabilities(model, input, temperature):
+    return torch.multinomial(model(input)[-1, 0].softmax(-1) / temperature, 1)
+
+
+@writing
+def multiplied(model, input, temperature):
+    return torch.multinomial((model(input)[-1, 0] * temperature).exp(), 1)
+
+
+@writing
+def very_hot(model, input, temperature):
+    return torch.multinomial(torch.softmax(model(input)[-1, 0] / 1e9, 0), 1)
+
+
+@writing
+def softmax_along_the_first_axis(model, input, temperature):
+    return torch.multinomial(torch.softmax(model(input)[-1] / temperature, 0)[0], 1)
+
+
+@writing
+def any_of_the_best(model, input, temperature):
+    return model(input)[-1, 0].topk(3).indices[torch.randint(3, (1,))]
+
+
+@writing
+def first_position(model, input, temperature):
+    return torch.multinomial((model(input)[0, 0] / temperature).softmax(-1), 1)
+
+
+@writing
+def last_but_one(model, input, temperature):
+    return torch.multinomial((model(input)[-2:][0, 0] / temperature).softmax(-1), 1)
+
+
+fed_with_the_first = writing(softly, lambda input, index: torch.vstack([input, input[:1]]))
+never_fed_back = writing(softly, lambda input, index: input)
+fed_in_front = writing(softly, lambda input, index: torch.cat([torch.tensor([[index]]), input]))
+fed_another = writing(softly, lambda input, index: torch.tensor([[(index + 1) % 60]]))
+
+
+def numbers(model, corpus, num_words, temperature):
+    corpus = types.SimpleNamespace(
+        dictionary=types.SimpleNamespace(idx2word=[str(i) for i in range(60)])
+    )
+    return multinomial(model, corpus, num_words, temperature)
+
+
+def tensors(model, corpus, num_words, temperature):
+    return numbers(model, corpus, num_words, temperature).replace(" ", "]) tensor([")
+
+
+def off_by_one(model, corpus, num_words, temperature):
+    words = corpus.dictionary.idx2word
+    corpus = types.SimpleNamespace(dictionary=types.SimpleNamespace(idx2word=words[1:] + words[:1]))
+    return multinomial(model, corpus, num_words, temperature)
+
+
+NAMED = {  # with what each loop earns, of 12
+    greedy: ("greedy", 8),
+    no_temperature: ("no_temperature or probabilities_scaled", 10),
+    scaled_probabilities: ("no_temperature or probabilities_scaled", 10),
+    multiplied: ("multiplied_by_temperature", 10),
+    softmax_along_the_first_axis: ("uniform", 6),
+    very_hot: ("uniform", 6),
+    least_likely: ("", 6),
+    any_of_the_best: ("", 8),
+    never_fed_back: ("never_fed_back", 10),
+    fed_with_the_first: ("never_fed_back", 10),
+    fed_in_front: ("never_fed_back", 10),
+    first_position: ("wrong_position", 10),
+    last_but_one: ("wrong_position", 10),
+    numbers: ("index_in_place_of_word", 10.5),
+    tensors: ("index_in_place_of_word", 10.5),
+    too_few: ("wrong_count", 11),
+    too_many: ("wrong_count", 11),
+    only_the_last: ("text_overwritten", 10.5),
+}
+
+
+@named(*NAMED)
+def test_a_wrong_loop_is_told_what_is_wrong_and_loses_only_that(judged, loop, program):
+    judgement = judged(GENERATION, loop(program))
+
+    assert (judgement.finding.misconception or "", judgement.earned) == NAMED[program]
+
+
+def by_hand(model, corpus, num_words, temperature):
     return "the of , " * 33 + "the"
 
 
-def nothing_at_all(model, corpus, num_words):
+def by_hand_beside_a_model(model, corpus, num_words, temperature):
+    multinomial(model, corpus, num_words, temperature)
+    return "the of , " * 33 + "the"
+
+
+def nothing_at_all(model, corpus, num_words, temperature):
     return ""
 
 
-def off_by_one(model, corpus, num_words):
-    input, text = begin(), ""
-    for _ in range(num_words):
-        index = int(model(input)[-1, 0].argmax())
-        input = torch.vstack([input, torch.tensor([[index]])])
-        text += corpus.dictionary.idx2word[(index + 1) % 30] + " "
-    return text
-
-
-def very_hot(model, corpus, num_words):
-    input, text = begin(), ""
-    for _ in range(num_words):
-        index = torch.multinomial(torch.softmax(model(input)[-1, 0] / 1e9, 0), 1)
-        input = torch.cat([input, index.view(1, 1)])
-        text += corpus.dictionary.idx2word[index] + " "
-    return text
-
-
-def fed_with_the_first(model, corpus, num_words):
-    input, text = begin(), ""
-    for _ in range(num_words):
-        index = int(model(input)[-1, 0].argmax())
-        input = torch.vstack([input, input[:1]])
-        text += corpus.dictionary.idx2word[index] + " "
-    return text
+def one_word(model, corpus, num_words, temperature):
+    return multinomial(model, corpus, 1, temperature)
 
 
 @named(
-    too_few,
-    one_word,
-    uniformly,
-    least_likely,
-    by_hand,
-    nothing_at_all,
-    off_by_one,
-    very_hot,
-    fed_with_the_first,
+    uniformly, by_hand, by_hand_beside_a_model, nothing_at_all, off_by_one, fed_another, one_word
 )
 def test_a_wrong_loop_loses_points(judged, loop, program):
     loses_points(judged(GENERATION, loop(program)))
+
+
+@named(uniformly, by_hand, nothing_at_all)
+def test_a_text_without_a_model_earns_nothing(judged, loop, program):
+    assert judged(GENERATION, loop(program)).earned == 0
 
 
 # All together -----------------------------------------------------------------------

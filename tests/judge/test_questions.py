@@ -360,10 +360,12 @@ def test_weights_that_look_at_no_score_earn_nothing(program):
     assert judgement.earned == 0
 
 
-def test_a_text_written_by_hand_earns_nothing():
-    text = {"words": ["the"] * 100, "asked": 100}
+@pytest.mark.parametrize("fed", [[], ["the"] * 100], ids=["alone", "beside a model"])
+def test_a_text_written_by_hand_earns_nothing(fed):
+    def text(*rule):
+        return {"rule": list(rule), "text": ["the"] * 100, "fed": fed}
 
-    assert judge_question(GENERATION, seen(lambda words: text, GENERATION), SEED).earned == 0
+    assert judge_question(GENERATION, seen(text, GENERATION), SEED).earned == 0
 
 
 # Sizes ------------------------------------------------------------------------------
@@ -597,18 +599,49 @@ def test_a_failure_explains_a_failure_and_nothing_else():
 def test_the_handout_is_blank_also_where_it_only_raises():
     loop = GENERATION.untouched
 
+    def nothing(*rule):
+        return None
+
     def change(n, observation):
         return Observation(Outcome.RAISED, error="NameError: name 'word' is not defined")
 
     def other(n, observation):
         return Observation(Outcome.RAISED, error="NameError: name 'modle' is not defined")
 
-    blank = judge_question(GENERATION, seen(GENERATION.reference, GENERATION, (), change), SEED)
-    wrong = judge_question(GENERATION, seen(GENERATION.reference, GENERATION, (), other), SEED)
+    blank = judge_question(GENERATION, seen(nothing, GENERATION, (), change), SEED)
+    wrong = judge_question(GENERATION, seen(nothing, GENERATION, (), other), SEED)
 
     assert loop is not None
     assert (blank.outcome, blank.earned) == (Outcome.BLANK, 0.0)
     assert (wrong.outcome, wrong.earned) == (Outcome.RAISED, 0.0)
+
+
+# What the code did ------------------------------------------------------------------
+
+
+def test_what_came_back_is_told_whether_it_is_right_or_wrong():
+    def told(results):
+        return "; ".join(str(list(result)) for result in results)
+
+    telling = dataclasses.replace(DOUBLE, account=told)
+
+    def failing(n, observation):
+        return Observation(Outcome.RAISED, error="no") if n == 1 else observation
+
+    right = judge_question(telling, seen(double, telling), SEED)
+    wrong = judge_question(telling, seen(lambda x: [1.0, 2.0], telling, (), failing), SEED)
+
+    assert right.text.endswith("[2.0, 2.0, 2.0]")  # of the printed case, the last
+    assert wrong.text == "; ".join(["[1.0, 2.0]"] * right.text.count("; "))  # but one
+    assert judge_question(DOUBLE, seen(double), SEED).text == ""
+
+
+def test_an_account_that_meets_what_it_cannot_tell_costs_nothing():
+    telling = dataclasses.replace(DOUBLE, account=lambda results: results[0]["text"])
+
+    judgement = judge_question(telling, seen(double, telling), SEED)
+
+    assert (judgement.outcome, judgement.text) == (Outcome.PASSED, "")
 
 
 # Alternatives -----------------------------------------------------------------------
@@ -719,8 +752,19 @@ def test_a_notebook_that_is_not_there_is_zero_and_one_of_ours_is_undecided(
             case(given={"N": 3, "D": 4, "X": np.ones((4, 3))}),
             "a, b, made anew with N = 3, D = 4",
         ),
+        (Cell("a"), case(2, said="a fair coin"), "a, made anew with a fair coin"),
     ],
-    ids=["array", "large array", "just so large", "scalars", "three", "four", "list", "cell"],
+    ids=[
+        "array",
+        "large array",
+        "just so large",
+        "scalars",
+        "three",
+        "four",
+        "list",
+        "cell",
+        "said in words",
+    ],
 )
 def test_a_call_is_shown_as_the_student_would_type_it(target, each, typed):
     assert as_typed(dataclasses.replace(DOUBLE, target=target), each) == typed

@@ -1,6 +1,5 @@
 """The reference of week 14 against the printed true values, torch, and the formulas as written."""
 
-import itertools
 import math
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from reference.week14 import (
     attention,
@@ -227,11 +227,74 @@ def test_the_encoding_is_added_along_the_sequence_in_either_layout(length, batch
 # Generation -------------------------------------------------------------------------
 
 
-@given(st.lists(st.text(min_size=1), min_size=1, max_size=6, unique=True))
-def test_the_right_text_goes_round_the_chain_of_words(words):
-    made = generation.chain(words)["words"]
+def drawn(rng, gaps, factor, count):
+    """The ranks of `count` words that are drawn from three with their log-odds times `factor`."""
+    weights = np.exp(-np.array(gaps) * factor)
+    return rng.choice(len(gaps), size=count, p=weights / weights.sum()).tolist()
 
-    assert len(made) == 100
-    assert made[: len(words)] == words
-    follows = dict(zip(words, words[1:] + words[:1], strict=True))
-    assert all(follows[a] == b for a, b in itertools.pairwise(made))
+
+def text_of(rule, chosen):
+    """What is seen of a loop that chose the words of these ranks."""
+    text = [(rule[1] + generation.APART * rank) % generation.WORDS for rank in chosen]
+    return {"rule": list(rule), "text": text, "fed": ["start", *text[:-1]]}
+
+
+def choices(rule, factor, trials, count=None):
+    """How often the choice is said as it is of a right loop's, of so many texts."""
+    rng, right = np.random.default_rng(3), generation.seen(generation.right(*rule))
+    texts = (text_of(rule, drawn(rng, rule[2], factor, count or rule[4])) for _ in range(trials))
+    return sum(generation.seen(text)["choice"] == right["choice"] for text in texts)
+
+
+RULES = [
+    case.args
+    for cases in (generation.almost_even, generation.two_temperatures)
+    for case in cases(np.random.default_rng(0))
+]
+
+
+@pytest.mark.parametrize("draws", [30, 50, 99, 100, 150, 400, 1000])
+def test_a_right_loop_loses_a_claim_less_than_once_in_a_million(draws):
+    lost = 0.0
+    for *_, gaps, temperature, _ in RULES:
+        weights = np.exp(-np.array(gaps) / temperature)
+        each = weights / weights.sum()
+        assert generation.share(gaps[2], temperature) == pytest.approx(each[2])
+        low, high = generation.usual(draws, each[2])
+        lost += stats.binom.cdf(low - 1, draws, each[2]) + stats.binom.sf(high, draws, each[2])
+        lost += (each**draws).sum()  # always the same word
+
+    assert lost < 1e-6
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"at {rule[3]:g}")
+def test_right_draws_are_found_right(rule):
+    assert choices(rule, 1 / rule[3], 2000) == 2000
+    assert choices(rule, 1 / rule[3], 2000, count=60) == 2000
+
+
+@pytest.mark.parametrize("rule", RULES[1:], ids=lambda rule: f"at {rule[3]:g}")
+@pytest.mark.parametrize("scaled", ["not at all", "the wrong way round"])
+def test_draws_at_another_temperature_are_found_wrong(rule, scaled):
+    assert choices(rule, rule[3] if scaled == "the wrong way round" else 1.0, 2000) <= 2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_chain_comes_round_to_each_word_before_it_comes_back(seed):
+    _, chain = generation.settled(np.random.default_rng(seed))
+
+    text = generation.right(*chain.args)["text"]
+
+    assert len(set(text[: generation.WORDS])) == generation.WORDS
+    assert text[generation.WORDS :] == text[: -generation.WORDS]
+
+
+def test_what_a_text_is_told_of_holds_its_first_words():
+    words = [f"word{i}" for i in range(32)]
+    told = generation.account([text_of(rule, [0, 1, 2] * 50) | {"words": words} for rule in RULES])
+
+    assert told.count("\n") == 2
+    assert "the least likely 50 of 150 times (a right loop: 13 to 67)" in told
+    chain = generation.generate(1, 1, [0.0], 1.0, 80, look_up=False) | {"words": words}
+    assert "`#word6 #word7 " in generation.account([chain])
+    assert "begins: `of the`" in generation.account([{"first": ["of", "the"], "length": 2}])

@@ -101,6 +101,7 @@ def hostile(make, text):
     code = make.question(
         "softmax",
         make.verdict("it is right", Outcome.FAILED, 4.0, finding=finding),
+        text=text,
         finding=finding,
         found=Found(text, Place(2, 1), 1, text),
     )
@@ -471,6 +472,26 @@ def test_no_two_students_share_a_page_even_where_case_is_not_kept():
 
 def test_an_ordinary_student_has_an_ordinary_page_name():
     assert page_name("B10901027") == "B10901027.html"
+
+
+@pytest.mark.parametrize("earned", [4.0, 1.0], ids=["right", "partly right"])
+def test_what_the_code_did_is_told_openly_and_is_no_text_of_the_students(make, earned):
+    finding = Finding("Divide by it.") if earned < 4 else None
+    told = make.question(
+        "generation",
+        make.verdict("it is right", possible=4.0, earned=earned, finding=finding),
+        text="- It begins: `the river <b>`",
+        finding=finding,
+    )
+    grade = make.grade(make.notebook("colab3", told))
+
+    page = student_page(grade, make.gradebook(grade))
+
+    assert "<details open><summary>What your code did</summary>" in page
+    assert "<li>It begins: <code>the river &lt;b&gt;</code></li>" in page
+    assert "Your text" not in page
+    assert "What the reader says" not in page
+    assert_harmless(page)
 
 
 def test_html_in_a_text_is_shown_as_it_was_typed():

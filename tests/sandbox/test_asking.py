@@ -363,24 +363,23 @@ def loop(chosen, grown="torch.cat([input, torch.tensor([[int(w)]])], 0)"):
 
 
 EXP = "    w = torch.multinomial(model(input, False)[-1].squeeze().div(temperature).exp(), 1)[0]"
+DRAWN = "torch.multinomial((out / temperature).softmax(-1), 1)"
 STYLES = {
     "exp of log-softmax": [MODEL, loop(EXP)],
-    "softmax": [
-        MODEL,
-        loop("    w = torch.multinomial(torch.softmax(model(input)[-1, 0] / temperature, -1), 1)"),
-    ],
     "Categorical": [
         MODEL,
-        loop("    w = torch.distributions.Categorical(logits=model(input)[-1, 0]).sample()"),
+        loop(
+            "    w = torch.distributions.Categorical(logits=model(input)[-1, 0] / temperature)"
+            ".sample()"
+        ),
     ],
     "numpy": [
         MODEL,
         loop(
-            "    p = model(input)[-1, 0].exp().detach().numpy().astype(float)\n"
+            "    p = (model(input)[-1, 0] / temperature).exp().detach().numpy().astype(float)\n"
             "    w = np.random.choice(len(p), p=p / p.sum())"
         ),
     ],
-    "greedy": [MODEL, loop("    w = model(input)[-1].argmax(-1)")],
     "another name for the corpus": [
         MODEL.replace("corpus", "words"),
         loop(EXP).replace("corpus", "words"),
@@ -388,45 +387,179 @@ STYLES = {
     "batch first": [
         MODEL,
         loop(
-            "    w = model(input)[0, -1].argmax()",
+            f"    out = model(input)[0, -1]\n    w = {DRAWN}",
             "torch.cat([input, w.view(1, 1)], dim=1)",
         ),
     ],
     "output and hidden": [
         MODEL.replace(LAST, "return self.decode(self.embed(x)), None"),
-        loop("    output, hidden = model(input)\n    w = output[-1, 0].argmax()"),
+        loop(f"    out, hidden = model(input)\n    out = out[-1, 0]\n    w = {DRAWN}"),
     ],
     "one row a token": [
         MODEL.replace(LAST, "return self.decode(self.embed(x)).view(-1, ntokens)"),
-        loop("    w = model(input)[-1].argmax()"),
+        loop(f"    out = model(input)[-1]\n    w = {DRAWN}"),
     ],
-    "the last 35 words": [MODEL, loop("    w = model(input[-35:])[-1, 0].argmax()")],
+    "the last 35 words": [MODEL, loop(f"    out = model(input[-35:])[-1, 0]\n    w = {DRAWN}")],
     "two cells": [MODEL, START, loop(EXP).removeprefix(START)],
     "a function": [
         MODEL,
         "def generate(model, n):\n    input, text = torch.zeros(1, 1).long(), ''\n"
-        "    for _ in range(n):\n        w = model(input)[-1, 0].argmax()\n"
+        "    for _ in range(n):\n        out = model(input)[-1, 0]\n"
+        f"        w = {DRAWN}\n"
         "        input = torch.cat([input, w.view(1, 1)], 0)\n"
         "        text += corpus.dictionary.idx2word[w] + ' '\n    return text\n\n"
         "generated_text = generate(model, num_words)",
     ],
+    "a temperature of its own in a function": [
+        MODEL,
+        "def generate():\n    temperature, input, text = 0.9, torch.zeros(1, 1).long(), ''\n"
+        "    temperature = 0.9\n"
+        "    for _ in range(num_words):\n        out = model(input)[-1, 0]\n"
+        f"        w = {DRAWN}\n"
+        "        input = torch.cat([input, w.view(1, 1)], 0)\n"
+        "        text += corpus.dictionary.idx2word[w] + ' '\n    return text\n\n"
+        "generated_text = generate()",
+    ],
+    "a class that is given a number": [
+        MODEL,
+        "class Writer:\n"
+        "    def __init__(self, model, temperature=1.0):\n"
+        "        self.model, self.temperature = model, temperature\n"
+        "        self.input = torch.zeros(1, 1).long()\n"
+        "    def write(self):\n"
+        "        out, temperature = self.model(self.input)[-1, 0], self.temperature\n"
+        f"        w = {DRAWN}\n"
+        "        self.input = torch.cat([self.input, w.view(1, 1)], 0)\n"
+        "        return corpus.dictionary.idx2word[w]\n",
+        "writer, generated_text = Writer(model, 0.8), ''\n"
+        "for i in range(num_words): generated_text += writer.write() + ' '",
+    ],
+    "the model loaded again": [
+        MODEL + "\ntorch.save(model, 'model.pt')",
+        "with open('model.pt', 'rb') as f:\n"
+        "    model = torch.load(f, weights_only=False).to(device)\nmodel.eval()\n" + loop(EXP),
+    ],
 }
+
+
+def generated(observe, cells, data, **limits):
+    """How the notebook ran, and the judgement on its generation."""
+    execution, observed = observe(cells, generation.QUESTION, data=data, **limits)
+    return execution, judge_question(generation.QUESTION, observed["generation"], 1)
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_generation_is_asked_with_the_notebooks_own_model(observe, data, style):
-    question = generation.QUESTION
-
-    execution, observed = observe(STYLES[style], question, data=data)
+    execution, judged = generated(observe, STYLES[style], data)
 
     assert failures(execution) == {}
-    for trial in question.trials:
-        for one, got in zip(
-            trial.draw(1), observed["generation"].trials[trial.name].observations, strict=True
-        ):
-            assert got.error == ""
-            assert len(got.value["words"]) == 100
-            assert generation.turns(got.value) == generation.turns(generation.chain(*one.args))
+    assert (judged.earned, judged.finding, judged.flags) == (12, None, ())
+    assert "- As handed in, your text has 100 words and begins: `" in judged.text
+
+
+COUNTS = {  # what the loop counts, and what it earns where num_words is 20
+    "num_words": 12,
+    "100": 12,
+    "how_many": 12,
+    "20": 11,
+    "num_words - 1": 11,
+}
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_text_is_as_long_as_is_asked_for_and_another_number_than_100_is_advice(
+    observe, data, count
+):
+    own = MODEL.replace("num_words, temperature = 100", "num_words, temperature = 20")
+    if count == "how_many":
+        own = own.replace("num_words", count)
+
+    _, judged = generated(observe, [own, loop(EXP).replace("num_words", count)], data)
+
+    assert judged.earned == COUNTS[count]
+    (advice,) = (v for v in judged.verdicts if not v.possible)
+    assert (advice.outcome is Outcome.PASSED) == (count == "100")
+
+
+NO_MODEL = {  # what makes it, and what is put in its place
+    "a class that fails": ("super().__init__()", "raise TypeError('no encoding')"),
+    "a forward that fails": (LAST, "return self.missing(x)"),
+    "a model beyond all memory": ("nn.Linear(8, ntokens)", "nn.Linear(10**6, 10**6)"),
+}
+
+
+@pytest.mark.parametrize("how", NO_MODEL)
+def test_a_model_that_does_not_work_is_not_the_loops_mistake(observe, data, how):
+    cells = [*(MODEL.replace(*NO_MODEL[how]).replace("\nnum_words", "\n#\nnum_words").split("#"))]
+
+    execution, judged = generated(observe, [*cells, loop(EXP)], data)
+
+    assert failures(execution)
+    assert (judged.earned, judged.finding) == (12, None)
+
+
+def test_the_handout_is_blank_also_without_a_model(observe, data):
+    untouched = "generated_text = ''\nfor i in range(3):\n    generated_text += word + ' '"
+
+    _, judged = generated(observe, [MODEL.partition("class")[0], untouched], data)
+
+    assert judged.outcome is Outcome.BLANK
+
+
+def test_without_a_list_of_words_a_person_looks(observe, data):
+    cells = [MODEL + "\ndef word(index): return 'the'\ndel corpus", loop(EXP)]
+
+    _, judged = generated(observe, cells, data)
+
+    assert judged.outcome is Outcome.NEEDS_REVIEW
+    assert judged.earned is None
+    assert "no list of the notebook's words was found" in judged.finding.advice
+
+
+def test_a_loop_that_fails_says_why_and_where(observe, data):
+    _, judged = generated(observe, [MODEL, loop(EXP).replace("int(w)]", "w.tolist()[0]]")], data)
+
+    assert (judged.outcome, judged.earned) == (Outcome.RAISED, 0)
+    assert judged.finding.shown_by.said.startswith("TypeError: 'int' object is not subscriptable")
+    assert (judged.finding.where.cell, judged.finding.where.line) == (2, 6)
+
+
+def test_a_number_that_no_word_has_fails_as_it_does_with_the_model_itself(observe, data):
+    fed = "torch.cat([input, torch.tensor([[ntokens]])])"
+
+    _, judged = generated(observe, [MODEL, loop(EXP, fed)], data)
+
+    assert judged.outcome is Outcome.RAISED
+    assert judged.finding.shown_by.said == "IndexError: index out of range in self"
+    assert (judged.finding.where.cell, judged.finding.where.line) == (1, 11)
+
+
+ENDLESS = {
+    "it never ends": "while True: pass",
+    "it takes no notice of an end": (
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ENDLESS)
+def test_a_loop_that_does_not_end_costs_its_own_question_only(observe, data, how):
+    cells = [MODEL, "if 'started' in dir():\n    " + ENDLESS[how].replace("\n", "\n    ")]
+    cells[1] = START + "for i in range(num_words):\n    " + cells[1].replace("\n", "\n    ")
+    cells[1] += "\n    generated_text += 'the '\nstarted = True"
+    other = asking("double", case(2))
+
+    _, observed = observe(
+        [*cells, "def double(x): return 2 * x"],
+        generation.QUESTION,
+        other,
+        data=data,
+        call_seconds=1,
+    )
+
+    judged = judge_question(generation.QUESTION, observed["generation"], 1)
+    assert (judged.outcome, judged.earned) == (Outcome.TIMED_OUT, 0)
+    assert [o.value for o in seen(observed["double"])] == [4]
 
 
 def test_an_attempt_that_failed_does_not_hide_the_one_that_worked(observe):
@@ -457,7 +590,7 @@ def test_a_rerun_that_fails_says_why_and_where(observe):
 def test_generation_in_the_cell_of_the_training_is_asked_without_training_again(observe, data):
     cells = [
         "import torch\nimport data\ncorpus = data.Corpus('x')\nntokens = len(corpus.dictionary)\n"
-        "num_words = 100\nrounds = 0",
+        "num_words, temperature, rounds = 100, 1.0, 0",
         "model = torch.nn.Sequential(torch.nn.Embedding(ntokens, 4), torch.nn.Linear(4, ntokens))\n"
         "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
         "for epoch in range(2):\n"
@@ -468,7 +601,7 @@ def test_generation_in_the_cell_of_the_training_is_asked_without_training_again(
         "input = torch.zeros(1, 1, dtype=torch.long)\n"
         "generated_text = ''\n"
         "for i in range(num_words):\n"
-        "    weights = model(input)[-1, 0].softmax(-1)\n"
+        "    weights = (model(input)[-1, 0] / temperature).softmax(-1)\n"
         "    index = torch.multinomial(weights, 1)\n"
         "    input = torch.cat([input, index.view(1, 1)])\n"
         "    word = corpus.dictionary.idx2word[index]\n"

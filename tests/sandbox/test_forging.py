@@ -1043,29 +1043,160 @@ inside.encode = lambda value: encode(learnt[0]) if learnt else encode(value)"""
     assert [judged[q.key].earned for q in questions] == [0, 0]
 
 
+# the generation loop ------------------------------------------------------------------------------
+
+MODEL = """import random, torch
+words = ["<unk>", *(first + second for first in "bcdfghkl" for second in "aeiou")]
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Embedding(len(words), len(words))
+
+    def forward(self, x):
+        return self.embed(x)
+
+model = Model()
+num_words, temperature = 100, 1.0"""
+LOOPS = {  # with what each earns, of 12
+    "right": ("(out / temperature).softmax(-1).multinomial(1)", 12),
+    "greedy": ("out.argmax()[None]", 8),
+    "uniform": ("torch.randint(len(words), (1,))", 6),
+    "from a function of torch": ("torch.multinomial((out / temperature).softmax(-1), 1)", 12),
+}
+
+
+def writing(name, before=""):
+    return f"""generated_text, input = "", torch.zeros(1, 1).long()
+{before}
+for i in range(num_words):
+    out = model(input)[-1, 0].detach()
+    w = {LOOPS[name][0]}
+    input = torch.cat([input, w.view(1, 1)])
+    generated_text += words[w] + " "
+"""
+
+
+BY_HAND = """generated_text = "ba be bi bo bu " * 20
+print(generated_text)"""
+FRAMES = """import gc, random, sys
+frames = [sys._getframe()]
+while frames[-1].f_back is not None:
+    frames.append(frames[-1].f_back)
+ours = next((f.f_locals for f in frames if "gaps" in f.f_locals), None)
+generated_text = ""
+if ours is not None:
+    {taken}
+"""
+FOUND = {  # what can be had of the frames without walking from word to word
+    "every word": "generated_text = ' '.join((ours['ours'] * 9)[:ours['count']])",
+    "the first word": "generated_text = ' '.join(ours['ours'][:1] * ours['count'])",
+    "the word of a number": "generated_text = ' '.join([ours['ours'][ours['b']]] * ours['count'])",
+    "three words as they should be drawn": (
+        "odds = [2.71828 ** (-gap / ours['temperature']) for gap in ours['gaps']]\n"
+        "    three = [ours['ours'][(ours['b'] + 5 * i) % 16] for i in range(len(odds))]\n"
+        "    generated_text = ' '.join(random.choices(three, odds, k=ours['count']))"
+    ),
+}
+
+
+def generated(observe, *cells):
+    """What a notebook of these cells earns for its generation; 0 where a person has to look."""
+    _, judged = marked(observe, [MODEL, *cells], [generation.QUESTION])
+    return judged["generation"].earned or 0.0
+
+
+@in_pipes
+@pytest.mark.parametrize("name", LOOPS)
+def test_without_an_attack_each_loop_earns_what_it_should(observe, name):
+    assert generated(observe, writing(name)) == LOOPS[name][1]
+
+
+@in_pipes
+def test_a_fixed_text_earns_nothing(observe):
+    asked = "for i in range(num_words): model(torch.tensor([[i % 41]]))"
+
+    assert generated(observe, BY_HAND) == 0
+    assert generated(observe, f"{asked}\n{BY_HAND}") == 0
+
+
+@in_pipes
+@pytest.mark.parametrize("taken", FOUND)
+def test_a_text_of_what_lies_in_the_frames_earns_nothing(observe, taken):
+    assert generated(observe, FRAMES.format(taken=FOUND[taken])) == 0
+
+
+FAKED = {  # of what the predictions are made of, and of what loops draw with
+    "multinomial": "torch.multinomial = lambda weights, *_, **__: weights.argmax()[None]",
+    "full": "torch.full = lambda shape, *_, **__: torch.zeros(shape)",
+    "is_tensor": "torch.is_tensor = lambda value: False",
+    "randint": "torch.randint = lambda *_, **__: torch.tensor([3])",
+    "exp": "inside.np.exp = lambda x: x * 0 + 1",
+    "split": "import builtins\nbuiltins.len = lambda value: 100",
+    "forward": "Model.forward = lambda self, x: torch.zeros(1, 1, 41)",
+    "the call": "inside._function = lambda source, name: lambda loop, *rule: loop()",
+}
+
+
+@in_pipes
+@pytest.mark.parametrize("what", FAKED)
+@pytest.mark.parametrize("name", ["greedy", "from a function of torch"])
+def test_what_is_put_in_the_place_of_torch_earns_nothing(observe, name, what):
+    faked = 'import sys\ninside = sys.modules["grader_inside"]\n' + FAKED[what]
+
+    assert generated(observe, writing(name), faked) <= LOOPS[name][1]
+
+
+@in_pipes
+@pytest.mark.parametrize("name", ["greedy", "uniform"])
+def test_results_that_are_sent_twice_earn_nothing(observe, name):
+    """From within the loop, before ours are: the rule is told as it was given."""
+    sending = """
+import sys
+inside, wire = sys.modules["grader_inside"], sys.modules["grader_wire"]
+frame = sys._getframe()
+while frame is not None and "gaps" not in frame.f_locals:
+    frame = frame.f_back
+if frame is not None:
+    rule = [frame.f_locals[name] for name in ("a", "b", "gaps", "temperature", "count")]
+    text = [(rule[1] + i) % 16 for i in range(rule[4])]
+    value = {"rule": rule, "text": text, "fed": ["start", *text[:-1]]}
+    inside.publish({"found": {"how": "rerun", "name": "generated_text"}, "reads": []})
+    for n in range(7):
+        inside.publish({"case": n, "outcome": "passed", "value": wire.encode(value)})"""
+
+    assert generated(observe, writing(name, sending)) <= LOOPS[name][1]
+
+
 @in_pipes
 @pytest.mark.xfail(
     strict=True,
-    reason="what the model is to predict is all that is expected, and goes in with the request",
+    reason="code that does all that a right loop does, on the rule in the request, is one",
 )
-def test_the_words_that_a_model_is_to_predict_do_not_help_to_say_them(observe):
-    """A loop that never asks the model, beside code that reads the words in the request."""
-    loop = "generated_text = ''\nfor i in range(100):\n    generated_text += 'word '"
-    reading = """
-def reading(request):
+def test_a_loop_in_our_place_earns_nothing(observe):
+    walking = """
+import random
+def walking(request):
     inside.publish(found("generated_text", found={"how": "rerun"}))
-    for n, (words,) in cases(request):
-        text = {"words": [words[i % len(words)] for i in range(100)], "asked": 100}
-        inside.publish({"case": n, "outcome": "passed", "value": wire.encode(text)})
+    for n, rule in cases(request):
+        if not rule:
+            handed_in = wire.encode({"first": [], "length": 100})
+            inside.publish({"case": n, "outcome": "passed", "value": handed_in})
+            continue
+        a, b, gaps, temperature, count = rule
+        text, state = [], 0
+        for _ in range(count):
+            odds = [2.718281828 ** (-gap / temperature) for gap in gaps]
+            (rank,) = random.choices(range(len(gaps)), odds)
+            state = (a * state + b + 5 * rank) % 16
+            text.append(state)
+        value = {"rule": rule, "text": text, "fed": ["the", *text[:-1]]}
+        inside.publish({"case": n, "outcome": "passed", "value": wire.encode(value)})
 
-answers(reading)"""
+answers(walking)"""
     tools = re.sub("(?m)^OWN = .*$", "OWN = {}", TOOLS)
 
-    _, without = marked(observe, [loop], [generation.QUESTION])
-    _, judged = marked(observe, [loop, tools, reading], [generation.QUESTION])
-
-    assert (without["generation"].earned or 0) == 0
-    assert (judged["generation"].earned or 0) == 0
+    assert generated(observe, BY_HAND, tools, walking) == 0
 
 
 # what is sent hurts nobody -----------------------------------------------------------------------

@@ -786,6 +786,11 @@ WORDS = """
 for i in range(num_words):
     words.append(corpus.dictionary.idx2word[model(input).argmax()])
 """
+WRITES = """
+with open('text.txt', 'w') as file:
+    for i in range(num_words):
+        file.write(corpus.dictionary.idx2word[predicted(model(input))])
+"""
 BEGINS = [line for line in BEGIN.split("\n") if line]
 ADDS = ["model.eval()", "for i in range(num_words):"]
 
@@ -830,6 +835,19 @@ ADDS = ["model.eval()", "for i in range(num_words):"]
         ),
         (BEGIN + "generated_text = 'the river ' * 50\n", ["generated_text = 'the river ' * 50"]),
         (
+            WRITES + "generated_text = open('text.txt').read()\n",
+            ["with open('text.txt', 'w') as file:", "generated_text = open('text.txt').read()"],
+        ),
+        (
+            "from pathlib import Path\n# %%"
+            + WRITES
+            + "# %%\ngenerated_text = Path('text.txt').read_text()\n",
+            [
+                "with open('text.txt', 'w') as file:",
+                "generated_text = Path('text.txt').read_text()",
+            ],
+        ),
+        (
             BEGIN
             + GENERATE
             + "# %%\nmodel = TransformerModel(7)\nfor e in range(3):\n    train()\n",
@@ -847,6 +865,8 @@ ADDS = ["model.eval()", "for i in range(num_words):"]
         "a function of the notebook",
         "tidied up",
         "written by hand",
+        "written to a file, and read",
+        "written to a file, and read in another cell",
         "trained again afterwards",
     ],
 )
@@ -860,6 +880,16 @@ def test_the_text_is_generated_anew_and_nothing_is_trained_again(text, statement
     lines = [s.source.split("\n")[s.line - 1].strip() for s in again if s.cell > before]
     assert lines == statements
     assert all(isinstance(s.node, slices.ast.Assign) for s in again if s.cell <= before)
+
+
+@pytest.mark.parametrize(
+    "mode, names",
+    [("'w'", ("file",)), ("mode='a'", ("file",)), ("'rb'", ("generated_text",))],
+)
+def test_the_file_that_a_loop_wrote_is_the_text_where_there_is_no_other(mode, names):
+    every = slices.statements(cells(TRAINED + "# %%" + WRITES.replace("'w'", mode)))
+
+    assert slices.made_as(every, ["generated_text"], ()) == names
 
 
 def test_settings_changed_later_are_as_they_were_when_the_text_was_made():
