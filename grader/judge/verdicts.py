@@ -68,15 +68,19 @@ def _departure(
     question: Question, check: Check, case: Case, right: Any, observed: Observation
 ) -> Counterexample | None:
     call = as_typed(question, case)
-    expected = check.view(question.form(right))
+    picture = check.picture or check.view
+    expected, drawn = (view(question.form(right)) for view in (check.view, picture))
     if not observed.returned:
-        return Counterexample(call, None, expected, observed.error)
+        return Counterexample(call, None, drawn, observed.error)
     shown_by: Counterexample | None = None
     for reading, change in product(readings(observed.value), (whole, *check.or_after)):
         try:
             # a form may make something of None, which would hide that a `return` is missing
-            got = None if reading is None else check.view(change(question.form(reading)))
+            formed = None if reading is None else change(question.form(reading))
+            got = None if reading is None else check.view(formed)
             said = difference(got, expected, question.tolerance)
+            if said is not None and reading is not None:
+                got = picture(formed)
         except Exception as error:  # form and view may meet whatever a student returns
             got = reading
             said = difference(reading, question.form(right), question.tolerance)
@@ -84,7 +88,7 @@ def _departure(
         if said is None:
             return None
         if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
-            shown_by = Counterexample(call, got, expected, said)
+            shown_by = Counterexample(call, got, drawn, said)
     return shown_by
 
 
@@ -156,6 +160,8 @@ def as_typed(question: Question, case: Case) -> str:
     if isinstance(question.target, Cell):
         asked = ", ".join(_argument(value) for value in case.args)
         return f"{', '.join(question.target.assigns)}, made anew for {asked}"
+    if question.typed is not None:
+        return question.typed(*map(_argument, case.args))
     shown_args = [_argument(value) for value in case.args[:MOST_ARGUMENTS]]
     more = ["…"] if len(case.args) > MOST_ARGUMENTS else []
     return f"{question.target}({', '.join(shown_args + more)})"
