@@ -1,13 +1,13 @@
-"""A positional encoding is judged in the layout that the model of its own notebook has."""
+"""A positional encoding is judged by what it computes, in whatever layout and by whatever names."""
+
+import sys
+import types
 
 import pytest
 
-from grader.judge.questions import judge_question
 from grader.model import Outcome
 from reference.week14 import positional_encoding
-from tests.sandbox.conftest import seen
-
-pytestmark = pytest.mark.kernel
+from tests.judge.conftest import observe
 
 QUESTION = positional_encoding.QUESTION
 
@@ -120,51 +120,42 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("cells", RIGHT.values(), ids=RIGHT)
-def test_an_encoding_that_agrees_with_its_model_is_right(observe, cells):
-    _, observed = observe([IMPORTS, *cells], QUESTION)
+@pytest.fixture
+def defined():
+    """From cells to the PositionalEncoding that they define, in a module of their own."""
+    module = types.ModuleType("handed_in")
+    sys.modules[module.__name__] = module
 
-    judged = judge_question(QUESTION, observed[QUESTION.key], 1)
-    assert (judged.outcome, judged.earned) == (Outcome.PASSED, 12), judged
+    def run(*cells):
+        exec("\n".join([IMPORTS, *cells]), vars(module))
+        return module.PositionalEncoding
+
+    yield run
+    del sys.modules[module.__name__]
+
+
+@pytest.mark.parametrize("cells", RIGHT.values(), ids=RIGHT)
+def test_an_encoding_that_agrees_with_its_model_is_right(judged, defined, cells):
+    judgement = judged(QUESTION, defined(*cells))
+
+    assert (judgement.outcome, judgement.earned) == (Outcome.PASSED, 12), judgement
 
 
 @pytest.mark.parametrize("cells", WRONG.values(), ids=WRONG)
-def test_an_encoding_that_counts_the_sentences_of_its_model_slices_the_batch_axis(observe, cells):
-    _, observed = observe([IMPORTS, *cells], QUESTION)
+def test_one_that_counts_the_sentences_of_its_model_slices_the_batch_axis(judged, defined, cells):
+    judgement = judged(QUESTION, defined(*cells))
 
-    judged = judge_question(QUESTION, observed[QUESTION.key], 1)
-    assert judged.finding.misconception == "slices_the_batch_axis"
-    assert judged.earned == 4
-
-
-def test_the_model_is_left_as_it_was(observe):
-    look = """
-class Look:
-    def __init__(self, d_model):
-        self.seen = [model.training, "forward" in vars(model.pos_encoder), model.mask is None]
-        raise ValueError(str(self.seen))
-"""
-    cells = [IMPORTS, SEQUENCE_FIRST, model(), look + "PositionalEncoding.__init__ = Look.__init__"]
-    _, observed = observe(cells, QUESTION)
-
-    assert {o.error for o in seen(observed[QUESTION.key])} == {"ValueError: [True, False, True]"}
+    assert judgement.finding.misconception == "slices_the_batch_axis"
+    assert judgement.earned == 4
 
 
-def test_what_else_it_is_given_and_cannot_be_told_is_for_a_person(observe):
-    other = SEQUENCE_FIRST.replace("forward(self, x)", "forward(self, x, table)").replace(
-        "self.pe[:x.size(0)]", "table[x.size(0)]"
-    )
-    _, observed = observe([IMPORTS, other], QUESTION)
+def test_the_model_is_left_as_it_was(defined):
+    defined(SEQUENCE_FIRST, model())
+    home = sys.modules["handed_in"]
+    kept = {name: dict(vars(m)) for name, m in home.model.named_modules()}
 
-    judged = judge_question(QUESTION, observed[QUESTION.key], 1)
-    assert (judged.outcome, judged.earned) == (Outcome.NEEDS_REVIEW, None)
-    assert "what it is given beside x is not known" in judged.finding.advice
+    observe(QUESTION, home.PositionalEncoding)
 
-
-def test_a_class_that_cannot_be_made_says_why(observe):
-    cell = "class PositionalEncoding(nn.Module):\n    size = undefined"
-    _, observed = observe([IMPORTS, cell], QUESTION)
-
-    judged = judge_question(QUESTION, observed[QUESTION.key], 1)
-    assert (judged.outcome, judged.earned) == (Outcome.BLOCKED, 0)
-    assert "NameError: name 'undefined' is not defined" in judged.finding.advice
+    assert {name: dict(vars(m)) for name, m in home.model.named_modules()} == kept
+    assert home.model.training
+    assert home.model.mask is None
