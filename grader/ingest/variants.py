@@ -2,7 +2,8 @@
 
 `variants` of an Assignment is a folder <question>/<style>.py of programs that are right, `wrong`
 one of programs that are not.  Each is a percent script: its cells take the place of those that
-answer the question in the solution.  What stands before its first cell are comments:
+answer the question in the solution, and of those that define a function or class of theirs anew.
+What stands before its first cell are comments:
 
     # In words, what is odd about it.
     # earns: 3.5              of a wrong program: the points that its question must come to
@@ -24,6 +25,7 @@ from grader.errors import AssignmentError
 from grader.ingest import notebooks, percent
 from grader.model import NotebookCell
 
+_FUNCTIONS = (ast.FunctionDef, ast.ClassDef)
 _SAID = re.compile(r"^# (?P<key>earns|flags|found|unfair): (?P<value>.+)$")
 
 
@@ -78,26 +80,33 @@ def handed_in(assignment: Assignment, variant: Variant) -> bytes:
     answers = [i for i, c in enumerate(solved) if c.kind == "code" and names & _made(c.source)]
     if not answers:
         raise AssignmentError(f"{path}: no cell makes {' or '.join(sorted(names))}")
+    own = {name for cell in variant.cells for name in _defined(cell.source)}
     cells: list[NotebookCell] = []
     for i, cell in enumerate(solved):
         if i == answers[0]:
             cells += variant.cells
-        if i not in answers:
+        if i not in answers and not own & _defined(cell.source):
             cells.append(cell)
     return percent.notebook(cells).encode()
 
 
 def _made(source: str) -> set[str]:
     """The names that the statements of a cell bind, those inside of functions aside."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return set()
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    bound = {node.name for node in tree.body if isinstance(node, kinds)}
-    others = [node for node in tree.body if not isinstance(node, kinds)]
+    others = [node for node in _statements(source) if not isinstance(node, _FUNCTIONS)]
     stored = (n for node in others for n in ast.walk(node) if isinstance(n, ast.Name))
-    return bound | {name.id for name in stored if isinstance(name.ctx, ast.Store)}
+    return _defined(source) | {name.id for name in stored if isinstance(name.ctx, ast.Store)}
+
+
+def _defined(source: str) -> set[str]:
+    """The functions and classes of a cell."""
+    return {node.name for node in _statements(source) if isinstance(node, _FUNCTIONS)}
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return []
 
 
 def _variants(assignment: Assignment, folder: Path | None, *, wrong: bool) -> Iterator[Variant]:

@@ -1,9 +1,12 @@
 """A positional encoding is judged by what it computes, in whatever layout and by whatever names."""
 
+import math
 import sys
 import types
 
+import numpy as np
 import pytest
+import torch
 
 from grader.model import Outcome
 from reference.week14 import positional_encoding
@@ -11,10 +14,9 @@ from tests.judge.conftest import observe
 
 QUESTION = positional_encoding.QUESTION
 
-IMPORTS = """
-import math, torch
-import torch.nn as nn
+IMPORTS = "import math, torch, torch.nn as nn"
 
+TABLE = """
 def table(length, d_model):
     angle = torch.arange(length)[:, None] / 10000 ** (torch.arange(0, d_model, 2) / d_model)
     return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)
@@ -127,7 +129,7 @@ def defined():
     sys.modules[module.__name__] = module
 
     def run(*cells):
-        exec("\n".join([IMPORTS, *cells]), vars(module))
+        exec("\n".join([IMPORTS, TABLE, *cells]), vars(module))
         return module.PositionalEncoding
 
     yield run
@@ -159,3 +161,234 @@ def test_the_model_is_left_as_it_was(defined):
     assert {name: dict(vars(m)) for name, m in home.model.named_modules()} == kept
     assert home.model.training
     assert home.model.mask is None
+
+
+# How it is made -----------------------------------------------------------------------
+
+MADE = """
+class PositionalEncoding(nn.Module):
+    def __init__(self, SIGNATURE):
+        super().__init__()
+        BEFORE
+        self.dropout = nn.Dropout(RATE) if isinstance(RATE, float) else RATE
+        self.width = WIDTH
+
+    def forward(self, x):
+        return self.dropout(x + table(x.size(0), self.width)[:, None].to(x.dtype))
+"""
+SIGNATURES = {  # what stands before, and by what names the width and the rate go
+    "d_model, dropout=0.1, max_len=5000": ("pass", "d_model", "dropout"),
+    "dropout, d_model": ("pass", "d_model", "dropout"),
+    "max_len, d_model, dropout": ("assert max_len >= 50", "d_model", "dropout"),
+    "d_model, max_len=5000": ("pass", "d_model", "0.1"),
+    "d_model, /, dropout=0.1": ("pass", "d_model", "dropout"),
+    "*, d_model, p=0.1": ("pass", "d_model", "p"),
+    "*args": ("width, rate, most = args", "width", "rate"),
+    "*args, **kwargs": ("width, rate = kwargs['d_model'], kwargs['dropout']", "width", "rate"),
+    "**kwargs": ("width, rate = kwargs['d_model'], kwargs['dropout']", "width", "rate"),
+    "d_model, *rest": ("rate, most = rest", "d_model", "rate"),
+    "a, b=0.1, c=5000": ("pass", "a", "b"),
+    "a, b, c": ("assert c >= 50", "a", "b"),
+    "embed_size, seq_len=512, drop_prob=0.2": ("pass", "embed_size", "drop_prob"),
+    "d_model, dropout: nn.Module": ("assert isinstance(dropout, nn.Module)", "d_model", "dropout"),
+    "d_model, dropout, device": ("torch.zeros(1, device=device)", "d_model", "dropout"),
+    "d_model, dropout=0.1, device=None, dtype=torch.float32": ("pass", "d_model", "dropout"),
+    "d_model, dropout=0.1, scale=False, norm=None": ("assert not scale", "d_model", "dropout"),
+    "d_model, dropout=0.1, max_period=10000.0": ("assert max_period > 9e3", "d_model", "dropout"),
+    "d_model, batch_size, dropout=0.1": ("assert batch_size < 50", "d_model", "dropout"),
+    "dropout=0.1, d_model=512": ("pass", "d_model", "dropout"),
+    "n_positions, hidden_dim, p": ("assert n_positions >= 50", "hidden_dim", "p"),
+}
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_it_is_made_by_whatever_names_its_arguments_have(judged, defined, signature):
+    before, width, rate = SIGNATURES[signature]
+    source = MADE.replace("SIGNATURE", signature).replace("BEFORE", before)
+    source = source.replace("RATE", rate).replace("WIDTH", width)
+
+    judgement = judged(QUESTION, defined(source))
+
+    assert judgement.outcome is Outcome.PASSED, judgement
+
+
+OTHER_FORMS = {
+    "a plain class that is called": """
+class PositionalEncoding:
+    def __init__(self, d_model, dropout=0.1):
+        self.pe, self.dropout = table(5000, d_model), nn.Dropout(dropout)
+
+    def __call__(self, x):
+        return self.dropout(x + self.pe[:len(x), None])
+""",
+    "a plain class with forward": """
+class PositionalEncoding:
+    def __init__(self, d_model, dropout=0.1):
+        self.pe, self.dropout = table(5000, d_model), nn.Dropout(dropout)
+
+    def forward(self, x):
+        return self.dropout(x + self.pe[:len(x), None])
+""",
+    "a function that makes one": """
+def PositionalEncoding(d_model, dropout=0.1, max_len=5000):
+    pe = table(max_len, d_model)
+
+    class Layer(nn.Module):
+        def forward(self, x):
+            return nn.functional.dropout(x + pe[:len(x), None], dropout, self.training)
+
+    return Layer()
+""",
+    "more than one result": """
+class PositionalEncoding(nn.Module):
+    def __init__(self, d_model, dropout=0.1):
+        super().__init__()
+        self.pe, self.dropout = table(5000, d_model), nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        return self.dropout(x + self.pe[:len(x), None]), self.pe
+""",
+    "in place": """
+class PositionalEncoding(nn.Module):
+    def __init__(self, d_model, dropout=0.1):
+        super().__init__()
+        self.pe, self.dropout = table(5000, d_model), nn.Dropout(dropout, inplace=True)
+
+    def forward(self, x):
+        x += self.pe[:len(x), None]
+        return self.dropout(x)
+""",
+}
+
+
+@pytest.mark.parametrize("source", OTHER_FORMS.values(), ids=OTHER_FORMS)
+def test_it_may_have_another_form_than_a_module(judged, defined, source):
+    judgement = judged(QUESTION, defined(source))
+
+    assert judgement.outcome is Outcome.PASSED, judgement
+
+
+# What is lost by what -------------------------------------------------------------------
+
+BUFFER = 'self.register_buffer("pe", table(max_len, d_model).unsqueeze(1))'
+FORWARD = "return self.dropout(x + self.pe[:x.size(0)])"
+FROM_ZERO = "torch.arange(length)[:, None]"
+RATES = "10000 ** (torch.arange(0, d_model, 2) / d_model)"
+SHAPE, EVEN, ODD, ADDED, DROPOUT, FIXED, OTHERS = (check.claim for check in QUESTION.checks[:7])
+VALUES = {EVEN, ODD, OTHERS}
+
+
+def learned(how):
+    return f"self.pe = nn.Parameter({how}(max_len, 1, d_model))"
+
+
+SLIPS = {  # what is written for what, its names, and what is lost
+    "sine_and_cosine_swapped": (
+        "[angle.sin(), angle.cos()]", "[angle.cos(), angle.sin()]", VALUES,
+    ),
+    "sines_only": ("[angle.sin(), angle.cos()]", "[angle.sin(), angle.sin()]", {ODD, OTHERS}),
+    "halves": ("-1).flatten(1)", "1).flatten(1)", VALUES),
+    "exponent_not_doubled or base_100": (RATES, RATES.replace("10000", "100"), VALUES),
+    "exponent_doubled_twice": (RATES, RATES.replace("** (", "** (2 * "), VALUES),
+    "integer_division_in_the_exponent": (RATES, RATES.replace("/", "//"), VALUES),
+    "base_1000": (RATES, RATES.replace("10000", "1000"), VALUES),
+    "integer_division_of_the_position": (f"{FROM_ZERO} /", f"{FROM_ZERO} //", VALUES),
+    "counts_from_one": (FROM_ZERO, f"(1 + {FROM_ZERO})", VALUES),
+    "degrees": (FROM_ZERO, f"torch.deg2rad({FROM_ZERO}.float())", VALUES),
+    "multiplied": ("x + self.pe", "x * self.pe", {ADDED, OTHERS}),
+    "replaces_input": ("x + self.pe[:x.size(0)]", "self.pe[:len(x)].expand(x.shape)",
+        {ADDED, OTHERS}),
+    "scaled_input": ("x + self.pe", "math.sqrt(x.size(-1)) * x + self.pe", {ADDED, OTHERS}),
+    "no_dropout": (FORWARD, FORWARD.replace("self.dropout", ""), {DROPOUT}),
+    "dropout_at_another_rate": ("nn.Dropout(dropout)", "nn.Dropout(0.1)", {DROPOUT}),
+    "dropout_unscaled": (FORWARD,
+        "out = x + self.pe[:x.size(0)]\n"
+        "        p = self.dropout.p if self.training else 0.0\n"
+        "        return out * (torch.rand(out.shape) >= p)", {DROPOUT}),
+    "dropout_before_adding": (FORWARD, "return self.dropout(x) + self.pe[:x.size(0)]", {DROPOUT}),
+    "dropout_of_the_encoding": (FORWARD,
+        "return x + self.dropout(self.pe[:len(x)].expand(x.shape))",
+        {DROPOUT}),
+    "dropout_in_evaluation": (FORWARD,
+        "return nn.functional.dropout(x + self.pe[:len(x)], self.dropout.p)", {DROPOUT}),
+    "random_table": (BUFFER, 'self.register_buffer("pe", torch.randn(max_len, 1, d_model))',
+        {*VALUES, FIXED}),
+    "trainable_table": (BUFFER, "self.pe = nn.Parameter(table(max_len, d_model).unsqueeze(1))",
+        {FIXED}),
+    "learned_table": (BUFFER, learned("torch.randn"), {*VALUES, FIXED}),
+    "double_precision": ("angle.cos()], -1)", "angle.cos()], -1).double()", {SHAPE}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_is_named_and_loses_just_the_claims_that_it_breaks(judged, defined, name):
+    written, instead, lost = SLIPS[name]
+    cells = [cell.replace(written, instead) for cell in (TABLE, SEQUENCE_FIRST)]
+    assert cells != [TABLE, SEQUENCE_FIRST]
+
+    judgement = judged(QUESTION, defined(*cells))
+
+    assert judgement.finding.misconception == name
+    failed = {v.claim for v in judgement.verdicts if v.possible and v.earned < v.possible}
+    assert failed == lost
+
+
+def test_two_slips_are_named_together(judged, defined):
+    cells = [TABLE.replace("10000", "1000"), SEQUENCE_FIRST.replace("x + self", "x * self")]
+
+    judgement = judged(QUESTION, defined(*cells))
+
+    assert judgement.finding.misconception == "base_1000 + multiplied"
+
+
+# Dropout --------------------------------------------------------------------------------
+
+
+def test_the_dropout_of_nn_is_never_taken_for_another():
+    rng = np.random.default_rng(0)
+    out = rng.uniform(1, 5, size=3000)
+    for p in (0.5, 0.25):
+        for _ in range(300):
+            train = torch.nn.functional.dropout(torch.from_numpy(out), p).numpy()
+            assert positional_encoding.dropped_of(train, out, p) == positional_encoding.WELL
+
+
+def test_the_false_alarm_rate_of_the_dropout_is_as_stated():
+    sizes = {
+        case.args[1].size for case in positional_encoding.in_training(np.random.default_rng(0))
+    }
+
+    assert sizes == {3000}
+    assert 2 * math.exp(-2 * 3000 * positional_encoding.OFF**2) < 1e-16
+
+
+def test_a_rate_that_is_not_asked_for_is_right_whatever_it_is(judged, defined):
+    source = SEQUENCE_FIRST.replace("dropout=0.1, ", "").replace("(dropout)", "(0.37)")
+
+    assert judged(QUESTION, defined(TABLE, source)).outcome is Outcome.PASSED
+
+
+# What is never charged --------------------------------------------------------------------
+
+
+def test_an_odd_width_and_far_positions_are_advice(judged, defined):
+    assert sum(check.points for check in QUESTION.checks[7:]) == 0
+    short = SEQUENCE_FIRST.replace("table(max_len, d_model)", "table(200, d_model)")
+
+    judgement = judged(QUESTION, defined(TABLE, short))
+
+    odd, far = (judgement.verdicts[at].outcome for at in (8, 7))
+    assert (judgement.earned, odd, far) == (12, Outcome.RAISED, Outcome.RAISED)
+
+
+def test_what_the_handout_does_is_worth_nothing_in_other_words_either(judged, defined):
+    for forward in ("return self.dropout(x)", "return x", "return 1.0 * x"):
+        judgement = judged(QUESTION, defined(TABLE, SEQUENCE_FIRST.replace(FORWARD, forward)))
+        assert judgement.earned == 0
+
+
+def test_a_forward_without_return_is_told_so(judged, defined):
+    judgement = judged(QUESTION, defined(TABLE, SEQUENCE_FIRST.replace("return self", "self")))
+
+    assert judgement.earned == 0
+    assert "is a `return` missing?" in judgement.finding.shown_by.said
