@@ -369,6 +369,10 @@ def encoded(result):
     return parts(result)[1]
 
 
+def both(result):
+    return result[..., :-SEEN_BESIDE]
+
+
 def kind(result):
     """The shape, and the dtype where it is another than that of x."""
     bits = int(result[..., -4].max(initial=0))
@@ -620,6 +624,12 @@ SLIPS = [
         unit=np.pi / 180,
     ),
     Slip(
+        "first_position_only",
+        """Every word gets the code of position 0. Word pos gets row pos: self.pe[:x.size(0)], not
+        self.pe[0].""",
+        functions=(np.zeros_like, np.ones_like),
+    ),
+    Slip(
         "multiplied",
         """You multiply x by the encoding. It is added: x + pe.""",
         joined=lambda x, pe: x * pe,
@@ -768,7 +778,7 @@ QUESTION = Question(
             "it works for other lengths, batch sizes and d_model",
             other_sizes,
             points=1,
-            view=encoded,
+            view=both,
             picture=first_sentence_encoded,
             other_sizes=True,
         ),

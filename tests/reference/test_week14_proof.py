@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from grader.authoring import Question
+from grader.ingest import variants
 from grader.judge.diagnose import explanations
 from grader.judge.expectations import expectations
 from grader.judge.proof import combinations, proof
@@ -15,6 +16,13 @@ from reference.week14 import ASSIGNMENT
 QUESTIONS = [q for q in ASSIGNMENT.questions if isinstance(q, Question)]
 EACH_QUESTION = pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.key)
 SEEDS = pytest.mark.parametrize("seed", [0, 1, 2, 10, 1234, 2**31, 2**64 - 1])
+
+
+def test_every_misconception_of_the_encoding_is_among_the_wrong_programs():
+    (question,) = (q for q in QUESTIONS if q.key == "positional_encoding")
+    styles = {v.style for v in variants.wrong(ASSIGNMENT) if v.question == question.key}
+
+    assert {name for e in explanations(question, 1) for name in e.names} <= styles
 
 
 @SEEDS

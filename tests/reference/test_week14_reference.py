@@ -199,7 +199,8 @@ def naive(length, d_model):
 
 
 SHAPES = pytest.mark.parametrize(
-    "length, batch, d_model", [(1, 3, 4), (10, 2, 8), (35, 4, 20), (150, 2, 12), (5, 1, 2), (6, 2, 7)]
+    "length, batch, d_model",
+    [(1, 3, 4), (10, 2, 8), (35, 4, 20), (150, 2, 12), (5, 1, 2), (6, 2, 7)],
 )
 
 
