@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from typing import Any
@@ -70,8 +71,9 @@ def _departure(
     call = as_typed(question, case)
     picture = check.picture or check.view
     expected, drawn = (view(question.form(right)) for view in (check.view, picture))
+    shows = inspect.getdoc(check.picture) or "" if check.picture else ""
     if not observed.returned:
-        return Counterexample(call, None, drawn, observed.error)
+        return Counterexample(call, None, drawn, observed.error, shows)
     shown_by: Counterexample | None = None
     for reading, change in product(readings(observed.value), (whole, *check.or_after)):
         try:
@@ -88,15 +90,16 @@ def _departure(
         if said is None:
             return None
         if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
-            shown_by = Counterexample(call, got, drawn, said)
+            shown_by = Counterexample(call, got, drawn, said, shows)
     return shown_by
 
 
 def agrees(question: Question, value: Any, other: Any) -> bool:
-    """Whether a student's result is, as a whole, what a program of ours gave; NaN equals NaN."""
+    """Whether a student's result is, in all that it is known by, what a program of ours gave; NaN
+    equals NaN."""
     for reading in readings(value):
         try:
-            got, want = question.form(reading), question.form(other)
+            got, want = (question.known_by(question.form(v)) for v in (reading, other))
             if difference(without_nan(got), without_nan(want), question.tolerance) is None:
                 return True
         except Exception:  # as above: it is not what the program gave

@@ -296,22 +296,28 @@ NEVER, WELL, ANOTHER_RATE, UNSCALED, ELSE, ALWAYS, BEFORE_ADDING, CODES_ONLY = r
 
 def beside(result):
     """From what `encode` tells to one array: in each row the encoding, the result, and the numbers
-    of what else was seen.  Values that differ from one time to the next say nothing, so they are
-    put aside."""
+    of what else was seen."""
     out, bare = (np.asarray(result[name], float) for name in ("out", "bare"))
     how = dropping(result) if "train" in result else WELL
     again = np.asarray(result["other"], float)
     random = how != ALWAYS and not np.array_equal(out, again, equal_nan=True)
-    if random:
-        out, bare = out - bare, np.zeros_like(bare)
-    elif how == ALWAYS:
-        out, bare = np.zeros_like(out), np.zeros_like(bare)
     bits = "".join(c for c in result["dtype"] if c.isdigit())
     seen = [float(bits or 0), random, bool(result["trained"]), how]
     return np.concatenate([bare, out, np.broadcast_to(seen, (*out.shape[:-1], SEEN_BESIDE))], -1)
 
 
 OFF = 0.08
+
+
+def repeatable(result):
+    """The same without the values that differ from one time to the next."""
+    random, how = (result[..., at].max(initial=0) for at in (-3, -1))
+    bare, out = parts(result)
+    if random:
+        bare, out = 0 * bare, out - bare
+    elif how == ALWAYS:
+        bare, out = 0 * bare, 0 * out
+    return np.concatenate([bare, out, result[..., -SEEN_BESIDE:]], -1)
 
 
 def dropping(result):
@@ -425,11 +431,14 @@ def on_the_circle(result):
 
 
 def first_sentence(result):
-    """The encoding that the first sentence of the batch is given, a row a position."""
+    """What is added to the first sentence of the batch: a row for each position, a column for each
+    of d_model."""
     return codes(result)[:, 0]
 
 
 def first_sentence_encoded(result):
+    """The first sentence of the batch with its encoding: a row for each position, a column for each
+    of d_model."""
     return encoded(result)[:, 0]
 
 
@@ -731,6 +740,7 @@ QUESTION = Question(
     typed=as_typed,
     untouched=untouched,
     form=beside,
+    known_by=repeatable,
     checks=[
         Check(
             "the result has the shape and the dtype of x",
