@@ -5,41 +5,29 @@ import numpy as np
 from grader.authoring import Check, Question, Slip, case
 
 
-def rates(columns, d_model):
-    """What a position is divided by in the columns 2i and in the columns 2i + 1."""
-    rate = 10000 ** (columns / d_model)
-    return rate, rate
-
-
-def interleaved(even, odd):
-    """Columns of `even` and `odd` in turn: two of (length, n) to one of (length, 2n)."""
-    return np.stack([even, odd], axis=-1).reshape(len(even), -1)
-
-
-def encoding(
-    length, d_model,
-    *, functions=(np.sin, np.cos), divisors=rates, start=0, unit=1.0, rounded=np.asarray,
-    arranged=interleaved,
-):  # fmt: skip
+def encoding(length, d_model):
     """PE of shape (length, d_model): PE[pos, 2i] = sin(pos / 10000^(2i/d_model)), PE[pos, 2i+1] the
-    cosine of the same.  What `with_slips` says of the switches holds here."""
-    pos = unit * np.arange(start, start + length)[:, None]
-    even, odd = (
-        function(rounded(pos / divisor))
-        for function, divisor in zip(
-            functions, divisors(np.arange(0, d_model, 2), d_model), strict=True
-        )
-    )
-    return arranged(even, odd)[:, :d_model]
+    cosine of the same."""
+    angle = np.arange(length)[:, None] / 10000 ** (np.arange(0, d_model, 2) / d_model)
+    pe = np.zeros((length, d_model))
+    pe[:, 0::2] = np.sin(angle)
+    pe[:, 1::2] = np.cos(angle)[:, : d_model // 2]
+    return pe
 
 
 def positional_encoding(d_model, x, p=None):
-    """x + PE, dropped at random in training; as `encode` tells it.
+    """x + PE, in training dropped at random; told as `encode` tells it.
 
     x  (sequence, batch, d_model)
     p  the rate of dropout in training; None where only evaluation is asked for
     """
-    return with_slips(d_model, x, p)
+    pe = np.repeat(encoding(len(x), d_model)[:, None], x.shape[1], axis=1)
+    out = x + pe
+    told = {"out": out, "bare": pe, "other": out, "trained": False, "dtype": ""}
+    if p is None:
+        return told
+    kept = np.random.default_rng(0).random(out.shape) >= p
+    return told | {"train": kept * out / (1 - p), "p": p}
 
 
 # How it is used, and on what --------------------------------------------------------
@@ -291,14 +279,15 @@ def odd_width(rng):
 # What is compared -------------------------------------------------------------------
 
 SEEN_BESIDE = 4  # numbers beside the values: its dtype's bits, random, trained, dropping
-NEVER, WELL, ANOTHER_RATE, UNSCALED, ELSE, ALWAYS, BEFORE_ADDING, CODES_ONLY = range(8)
+UNASKED, NEVER, WELL, ANOTHER_RATE, UNSCALED, ELSE, ALWAYS, BEFORE_ADDING, CODES_ONLY = range(9)
 
 
+@np.errstate(all="ignore")  # a student's numbers may be infinite
 def beside(result):
     """From what `encode` tells to one array: in each row the encoding, the result, and the numbers
     of what else was seen."""
     out, bare = (np.asarray(result[name], float) for name in ("out", "bare"))
-    how = dropping(result) if "train" in result else WELL
+    how = dropping(result) if "train" in result else UNASKED
     again = np.asarray(result["other"], float)
     random = how != ALWAYS and not np.array_equal(out, again, equal_nan=True)
     bits = "".join(c for c in result["dtype"] if c.isdigit())
@@ -309,6 +298,7 @@ def beside(result):
 OFF = 0.08
 
 
+@np.errstate(all="ignore")
 def repeatable(result):
     """The same without the values that differ from one time to the next."""
     random, how = (result[..., at].max(initial=0) for at in (-3, -1))
@@ -393,6 +383,7 @@ def odd_columns(result):
     return codes(result)[..., 1::2]
 
 
+@np.errstate(all="ignore")
 def without_codes(result):
     """What is left of the result without the encoding: x."""
     bare, out = parts(result)
@@ -402,6 +393,7 @@ def without_codes(result):
 def how_dropped(result):
     how = int(result[..., -1].max(initial=0))
     return [
+        "nothing is seen of the training",
         "nothing is dropped in training",
         "dropped in training only, the others scaled by 1/(1-p)",
         "dropped at another rate than asked for",
@@ -423,6 +415,7 @@ def how_made(result):
     }[random, trained]
 
 
+@np.errstate(all="ignore")
 def on_the_circle(result):
     """sin^2 + cos^2 of each pair of columns beyond position 200, where float32 may have lost the
     angle."""
@@ -443,6 +436,17 @@ def first_sentence_encoded(result):
 
 
 # Known misconceptions ---------------------------------------------------------------
+
+
+def rates(columns, d_model):
+    """What positions are divided by in the columns 2i and in the columns 2i + 1."""
+    rate = 10000 ** (columns / d_model)
+    return rate, rate
+
+
+def interleaved(even, odd):
+    """Columns of `even` and `odd` in turn: two of (length, n) to one of (length, 2n)."""
+    return np.stack([even, odd], axis=-1).reshape(len(even), -1)
 
 
 def added(x, pe):
@@ -506,16 +510,10 @@ def with_slips(
     def made():
         if random:
             return rng.normal(size=x.shape)
-        pe = encoding(
-            x.shape[along],
-            d_model,
-            functions=functions,
-            divisors=divisors,
-            start=start,
-            unit=unit,
-            rounded=rounded,
-            arranged=arranged,
-        )
+        pos = unit * (start + np.arange(x.shape[along]))[:, None]
+        divided_by = divisors(np.arange(0, d_model, 2), d_model)
+        waves = [f(rounded(pos / d)) for f, d in zip(functions, divided_by, strict=True)]
+        pe = arranged(*waves)[:, :d_model]
         return np.broadcast_to(np.expand_dims(pe, 1 - along), x.shape)
 
     def evaluated(x, pe):
