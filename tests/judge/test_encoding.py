@@ -3,14 +3,16 @@
 import math
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from grader.judge.questions import judge_question
 from grader.model import Outcome
 from reference.week14 import positional_encoding
-from tests.judge.conftest import observe
+from tests.judge.conftest import SEED, observe
 
 QUESTION = positional_encoding.QUESTION
 
@@ -366,6 +368,27 @@ def test_a_rate_that_is_not_asked_for_is_right_whatever_it_is(judged, defined):
     source = SEQUENCE_FIRST.replace("dropout=0.1, ", "").replace("(dropout)", "(0.37)")
 
     assert judged(QUESTION, defined(TABLE, source)).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    "change", [{"train": None}, {}, {"p": "0.5"}, {"train": np.full(3, np.inf)}]
+)
+def test_what_was_not_seen_of_the_training_is_not_right(defined, change):
+    """A kernel may send whatever it likes."""
+    seen = observe(QUESTION, defined(SEQUENCE_FIRST))
+    name = next(t.name for t in QUESTION.trials if t.cases is positional_encoding.in_training)
+
+    def without(observation):
+        told = {k: v for k, v in observation.value.items() if k not in ("train", "p")}
+        return replace(observation, value=told | change)
+
+    forged = replace(
+        seen.trials[name], observations=tuple(map(without, seen.trials[name].observations))
+    )
+    judgement = judge_question(QUESTION, replace(seen, trials=seen.trials | {name: forged}), SEED)
+
+    lost = [v.claim for v in judgement.verdicts if v.possible and not v.earned]
+    assert lost == [DROPOUT]
 
 
 # What is never charged --------------------------------------------------------------------
