@@ -93,8 +93,10 @@ def test_a_variant_takes_the_place_of_the_cells_that_answer_its_question(variant
     assert cells[:at] == solved[:at]
     rest = cells[at + len(own) :]
     assert rest == [cell for cell in solved[at + 1 :] if cell in rest]
+    own_classes = [f"class {name}(" for name in classes(variant.cells)]
     for _, source in set(solved[at + 1 :]) - set(rest):
-        assert any(f"class {name}(" in source for name in classes(variant.cells))
+        assert any(own in source for own in own_classes)
+    assert not any(own in source for _, source in rest for own in own_classes)
 
 
 def written(cells):
