@@ -94,7 +94,8 @@ def test_points_are_as_promised(notebook, points):
 def test_the_published_case_and_advice_are_worth_nothing():
     for question in QUESTIONS:
         for check in question.checks:
-            if check.published or "overflow" in check.claim or "smallest" in check.claim:
+            advice = ("overflow", "smallest", "beyond 200", "odd d_model")
+            if check.published or any(word in check.claim for word in advice):
                 assert check.points == 0
             else:
                 assert check.points > 0
