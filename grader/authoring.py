@@ -135,6 +135,8 @@ class Check:
     view         which part of the result is compared; runs here, on plain data
     or_after     changes of the student's result after each of which the claim may hold as well:
                  "right, or right but transposed"
+    picture      which part of a result is drawn, if not what is compared; its docstring says what
+                 that is
     alone        whether it is worth its points also where nothing else holds: the right shape of a
                  result that is wrong in everything is not
     call         how the target is used, if not as the question says; needs `reference` too
@@ -149,6 +151,7 @@ class Check:
     cases: CaseMaker
     points: float
     view: View = whole
+    picture: View | None = None
     call: Callable[..., Any] | None = None
     reference: Implementation | None = None
     published: bool = False
@@ -176,8 +179,11 @@ class Question:
                     same has not answered, and earns nothing
     also_right      programs of other conventions that are as right as the reference
     form            brings a result, the student's and the reference's, to the form compared
+    known_by        the part of a result, in that form, by which misconceptions are recognised
     call            how the target is used: call(target, *args).  It runs inside the sandbox, so
                     it may use its arguments, np and torch only
+    typed           from a case's arguments, as they are shown, to the call as a student would type
+                    it, where that is not target(*args)
     parameters      the parameter names by which a renamed target is found
     spellings       from a word of these names to others for it, {"omega": ["W", "weight"]}: a
                     target whose own names tell another order is called in that
@@ -200,7 +206,9 @@ class Question:
     untouched: Implementation | None = None
     also_right: Sequence[Implementation] = ()
     form: View = whole
+    known_by: View = whole
     call: Callable[..., Any] = directly
+    typed: Callable[..., str] | None = None
     parameters: Sequence[str] | None = None
     spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tolerance: Tolerance = Tolerance()

@@ -177,13 +177,14 @@ class Counterexample:
     """The smallest input on which the student's result and the reference's part.
 
     `got` and `expected` are plain data as in Observation.value, in the form in which they were
-    compared.  `got` is None, and `said` the error, if the call did not return.
+    compared, or are best drawn.  `got` is None, and `said` the error, if the call did not return.
     """
 
     call: str  # as the student would type it, with long arrays given by their shape
     got: Any
     expected: Any
     said: str  # "12 of 12 values differ, most at [2, 0]: got 1.92, expected 0.41"
+    shows: str = ""  # what `got` and `expected` are, if not simply the result
 
 
 @dataclass(frozen=True, slots=True)

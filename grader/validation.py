@@ -85,7 +85,7 @@ def validate(settings: Settings, progress: Progress, most: int | None = None) ->
             call_source(question.stand_in)
     rows = list(proof(assignment, the_plan.seed))
     right, wrong = variants.right(assignment), variants.wrong(assignment)
-    mutated = _sample([made for variant in right for made in _mutated(variant)], most)
+    mutated = _sample([made for variant in right for made in _mutated(assignment, variant)], most)
     steps = _Steps(progress, len(right) + len(wrong) + len(mutated))
     tried = list(_references(settings, the_plan)) if most != 0 else []
     if right or wrong:
@@ -139,8 +139,9 @@ class _Mutated:
         return Tried(v.notebook, v.question, v.name, self.where, self.change, fate)
 
 
-def _mutated(variant: Variant) -> Iterator[_Mutated]:
-    for number, cell in enumerate(variant.cells):
+def _mutated(assignment: Assignment, variant: Variant) -> Iterator[_Mutated]:
+    for number in variants.answering(assignment, variant):
+        cell = variant.cells[number]
         try:
             made = mutants(cell.source) if cell.kind == "code" else []
         except SyntaxError:  # a line for IPython, not for Python

@@ -171,13 +171,24 @@ def test_the_mutants_of_variants_are_sampled_the_same_each_time(layers):
 
 
 def test_a_cell_that_is_not_python_has_no_mutants():
-    variant = variants.right(assignments.load(str(LAYERS)))[0]
+    assignment = assignments.load(str(LAYERS))
+    variant = variants.right(assignment)[0]
     cells = (NotebookCell("code", "!pip install x"), NotebookCell("code", "a = 1"))
 
-    mutated = list(validation._mutated(dataclasses.replace(variant, cells=cells)))
+    mutated = list(validation._mutated(assignment, dataclasses.replace(variant, cells=cells)))
 
     assert {one.where for one in mutated} == {"2:1"}
     assert all(one.variant.cells[0] == cells[0] for one in mutated)
+
+
+def test_what_a_variant_brings_along_of_the_rest_of_the_notebook_has_no_mutants():
+    week14 = assignments.load("week14")
+    (variant,) = (v for v in variants.right(week14) if v.style == "batch_first_with_its_model")
+
+    mutated = list(validation._mutated(week14, variant))
+
+    assert "class TransformerModel" in variant.cells[1].source
+    assert {one.where.partition(":")[0] for one in mutated} == {"1"}
 
 
 @pytest.mark.parametrize(

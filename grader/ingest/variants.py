@@ -2,7 +2,8 @@
 
 `variants` of an Assignment is a folder <question>/<style>.py of programs that are right, `wrong`
 one of programs that are not.  Each is a percent script: its cells take the place of those that
-answer the question in the solution.  What stands before its first cell are comments:
+answer the question in the solution, and of those that define a function or class of theirs anew.
+What stands before its first cell are comments:
 
     # In words, what is odd about it.
     # earns: 3.5              of a wrong program: the points that its question must come to
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from grader.errors import AssignmentError
 from grader.ingest import notebooks, percent
 from grader.model import NotebookCell
 
+_FUNCTIONS = (ast.FunctionDef, ast.ClassDef)
 _SAID = re.compile(r"^# (?P<key>earns|flags|found|unfair): (?P<value>.+)$")
 
 
@@ -67,6 +69,30 @@ def handed_in(assignment: Assignment, variant: Variant) -> bytes:
 
     Raises AssignmentError if there is no solution, or no cell in it answers the question.
     """
+    cells: list[NotebookCell] = []
+    solved, answers = _solved(assignment, variant)
+    context = _context(solved, answers)
+    replaced = context & {name for cell in variant.cells for name in _defined(cell)}
+    for i, cell in enumerate(solved):
+        if i == answers[0]:
+            cells += variant.cells
+        if i not in answers and not replaced & _defined(cell):
+            cells.append(cell)
+    return percent.notebook(cells).encode()
+
+
+def answering(assignment: Assignment, variant: Variant) -> list[int]:
+    """Which cells of the variant, from 0, answer its question: not those that define anew what the
+    solution defines in other cells.
+
+    Raises AssignmentError as `handed_in` does.
+    """
+    context = _context(*_solved(assignment, variant))
+    return [i for i, cell in enumerate(variant.cells) if not context & _defined(cell)]
+
+
+def _solved(assignment: Assignment, variant: Variant) -> tuple[Sequence[NotebookCell], list[int]]:
+    """The cells of the solution, and which of them, from 0, answer the variant's question."""
     path = (assignment.solution or Path()) / f"{variant.notebook}.ipynb"
     if not path.is_file():
         raise AssignmentError(f"{assignment.key}: there is no solution {path} to put a variant in")
@@ -78,26 +104,34 @@ def handed_in(assignment: Assignment, variant: Variant) -> bytes:
     answers = [i for i, c in enumerate(solved) if c.kind == "code" and names & _made(c.source)]
     if not answers:
         raise AssignmentError(f"{path}: no cell makes {' or '.join(sorted(names))}")
-    cells: list[NotebookCell] = []
-    for i, cell in enumerate(solved):
-        if i == answers[0]:
-            cells += variant.cells
-        if i not in answers:
-            cells.append(cell)
-    return percent.notebook(cells).encode()
+    return solved, answers
+
+
+def _context(solved: Sequence[NotebookCell], answers: Sequence[int]) -> set[str]:
+    """The functions and classes of the other cells."""
+    return {name for i, c in enumerate(solved) if i not in answers for name in _defined(c)}
 
 
 def _made(source: str) -> set[str]:
     """The names that the statements of a cell bind, those inside of functions aside."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return set()
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    bound = {node.name for node in tree.body if isinstance(node, kinds)}
-    others = [node for node in tree.body if not isinstance(node, kinds)]
+    others = [node for node in _statements(source) if not isinstance(node, _FUNCTIONS)]
     stored = (n for node in others for n in ast.walk(node) if isinstance(n, ast.Name))
-    return bound | {name.id for name in stored if isinstance(name.ctx, ast.Store)}
+    own = {node.name for node in _statements(source) if isinstance(node, _FUNCTIONS)}
+    return own | {name.id for name in stored if isinstance(name.ctx, ast.Store)}
+
+
+def _defined(cell: NotebookCell) -> set[str]:
+    """The functions and classes that a cell defines."""
+    if cell.kind != "code":
+        return set()
+    return {node.name for node in _statements(cell.source) if isinstance(node, _FUNCTIONS)}
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return []
 
 
 def _variants(assignment: Assignment, folder: Path | None, *, wrong: bool) -> Iterator[Variant]:

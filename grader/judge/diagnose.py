@@ -169,7 +169,7 @@ def _candidates(
     found = set(table.others)
     for reading in readings(value):
         try:
-            got = numbers(question.form(reading))
+            got = numbers(question.known_by(question.form(reading)))
         except Exception:  # form may meet whatever a student returns
             continue
         if got is None or (shape := without_ones(got.shape)) not in table.by_shape:
@@ -191,7 +191,7 @@ def _table(expected: Expectations, name: str, index: int, many: int) -> _Table:
         result = result_of(question, explanation.program, case)
         if result.error is not None:
             continue
-        array = numbers(question.form(result.value))
+        array = numbers(question.known_by(question.form(result.value)))
         if array is None:
             others.append(explanation)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, product
@@ -72,15 +73,20 @@ def _with_short_texts(value: Any) -> Any:
 def _departure(
     question: Question, check: Check, case: Case, right: Any, observed: Observation
 ) -> Counterexample | None:
-    expected = check.view(question.form(right))
+    expected, picture = check.view(question.form(right)), check.picture or check.view
+    shows = inspect.getdoc(check.picture) or "" if check.picture else ""
     if not observed.returned:
-        return Counterexample(as_typed(question, case), None, expected, observed.error)
+        drawn = picture(question.form(right))
+        return Counterexample(as_typed(question, case), None, drawn, observed.error, shows)
     shown_by: Counterexample | None = None
     for reading, change in product(readings(observed.value), (whole, *check.or_after)):
         try:
             # a form may make something of None, which would hide that a `return` is missing
-            got = None if reading is None else check.view(change(question.form(reading)))
+            formed = None if reading is None else change(question.form(reading))
+            got = None if reading is None else check.view(formed)
             said = difference(got, expected, question.tolerance)
+            if said is not None and reading is not None:
+                got = picture(formed)
         except Exception as error:  # form and view may meet whatever a student returns
             got = reading
             said = difference(reading, question.form(right), question.tolerance)
@@ -88,15 +94,19 @@ def _departure(
         if said is None:
             return None
         if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
-            shown_by = Counterexample("", got, expected, said)
-    return shown_by and replace(shown_by, call=as_typed(question, case))
+            shown_by = Counterexample("", got, None, said, shows)
+    if shown_by is None:
+        return None
+    drawn = picture(question.form(right))
+    return replace(shown_by, call=as_typed(question, case), expected=drawn)
 
 
 def agrees(question: Question, value: Any, other: Any) -> bool:
-    """Whether a student's result is, as a whole, what a program of ours gave; NaN equals NaN."""
+    """Whether a student's result is, in all that it is known by, what a program of ours gave; NaN
+    equals NaN."""
     for reading in readings(value):
         try:
-            got, want = question.form(reading), question.form(other)
+            got, want = (question.known_by(question.form(v)) for v in (reading, other))
             if difference(without_nan(got), without_nan(want), question.tolerance) is None:
                 return True
         except Exception:  # as above: it is not what the program gave
@@ -165,6 +175,8 @@ def as_typed(question: Question, case: Case) -> str:
     if isinstance(question.target, Cell):
         asked = ", ".join(_argument(value) for value in case.args)
         return f"{', '.join(question.target.assigns)}, made anew for {asked}"
+    if question.typed is not None:
+        return question.typed(*map(_argument, case.args))
     shown_args = [_argument(value) for value in case.args[:MOST_ARGUMENTS]]
     more = ["…"] if len(case.args) > MOST_ARGUMENTS else []
     return f"{question.target}({', '.join(shown_args + more)})"

@@ -90,6 +90,7 @@ class Picture:
     call: str
     drawing: Drawing
     told: bool  # whether the call stands among the claims already
+    shows: str  # what is drawn, if not simply the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,19 +354,23 @@ def _claim(verdict: Verdict, finding: Finding | None, told: set[str]) -> Claim:
 
 def _pictures(judgement: Judgement) -> Iterable[Picture]:
     """What can be drawn of a question's counterexamples, each once."""
-    seen: set[tuple[str, str]] = set()
+    seen: list[tuple[str, Drawing]] = []
     charged = [v for v in judgement.verdicts if lost(v.earned, v.possible) > 0]
     findings = [("", judgement.finding), *((v.claim, v.finding) for v in charged)]
     for claim, finding in findings:
         shown = finding.shown_by if finding else None
-        if shown is None or (shown.call, shown.said) in seen or len(seen) == _PICTURES:
+        if shown is None or len(seen) == _PICTURES:
             continue
-        seen.add((shown.call, shown.said))
+        drawn = (shown.call, drawing(shown))
+        if drawn in seen:
+            continue
+        seen.append(drawn)
         told = any(
             evidence is not None and (evidence.call, evidence.said) == (shown.call, shown.said)
             for evidence in (_evidence(verdict, judgement) for verdict in charged)
         )
-        yield Picture(claim, clipped(visible(shown.call), _CALL_LIMIT), drawing(shown), told)
+        call, picture = drawn
+        yield Picture(claim, clipped(visible(call), _CALL_LIMIT), picture, told, shown.shows)
 
 
 def _evidence(verdict: Verdict, judgement: Judgement) -> Counterexample | None:

@@ -13,7 +13,15 @@ from grader.ingest.assignments import load
 
 WEEK14 = load("week14")
 RIGHT, WRONG = variants.right(WEEK14), variants.wrong(WEEK14)
-MANY = ("qkv", "softmax", "attention", "self_attention", "multihead", "generation")
+MANY = (
+    "qkv",
+    "softmax",
+    "attention",
+    "self_attention",
+    "multihead",
+    "positional_encoding",
+    "generation",
+)
 
 
 # those of week 14 -------------------------------------------------------------------
@@ -91,11 +99,22 @@ def test_a_variant_takes_the_place_of_the_cells_that_answer_its_question(variant
     at = cells.index(own[0])
     assert cells[at : at + len(own)] == own
     assert cells[:at] == solved[:at]
-    assert cells[at + len(own) :] == solved[at + 1 :]
+    rest = cells[at + len(own) :]
+    assert rest == [cell for cell in solved[at + 1 :] if cell in rest]
+    own_classes = [f"class {name}(" for name in classes(variant.cells)]
+    for _, source in set(solved[at + 1 :]) - set(rest):
+        assert any(own in source for own in own_classes)
+    assert not any(own in source for _, source in rest for own in own_classes)
 
 
 def written(cells):
     return [(cell.kind, cell.source) for cell in cells]
+
+
+def classes(cells):
+    """The names of the classes that the cells define."""
+    nodes = [node for cell in cells for node in ast.parse(cell.source).body]
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef)}
 
 
 # of a small assignment -----------------------------------------------------------------

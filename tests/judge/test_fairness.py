@@ -881,9 +881,14 @@ class InPlace(Encoding):
         return self.dropout(x)
 
 
-class Doubles(Encoding):
+class InDoublePrecision(Encoding):
     def table(self, length, d_model):
         return torch.from_numpy(positional_encoding.encoding(length, d_model))
+
+
+class Doubles(InDoublePrecision):
+    def forward(self, x):
+        return super().forward(x).to(x.dtype)
 
 
 class OneByOne(Encoding):
@@ -1013,6 +1018,7 @@ class Backwards(Encoding):
 
 
 @named(
+    InDoublePrecision,
     Radix1000,
     AlongBatch,
     LastPosition,

@@ -531,6 +531,51 @@ def test_a_misconception_is_named_with_its_advice_and_a_counterexample():
     assert finding.where == FOUND.where
 
 
+def all_of_it(x):
+    """All of it, whatever is compared."""
+    return x
+
+
+def whole_numbers(rng):
+    yield case([3.0, 4.0])
+    yield case([5.0, 6.0])
+
+
+def test_a_picture_shows_what_a_claim_compares_no_part_of():
+    check = Check(
+        "the first is doubled", whole_numbers, points=1, view=lambda x: x[0], picture=all_of_it
+    )
+    question = dataclasses.replace(DOUBLE, checks=[check])
+
+    shown = judge_question(question, seen(squared, question), SEED).finding.shown_by
+
+    assert shown.said == "got 9, expected 6"
+    assert (list(shown.got), list(shown.expected)) == ([9, 16], [6, 8])
+    assert shown.shows == "All of it, whatever is compared."
+
+
+def test_a_call_is_shown_as_a_student_would_type_it():
+    check = Check("it doubles", whole_numbers, points=1)
+    question = dataclasses.replace(DOUBLE, checks=[check], typed=lambda x: f"double().forward({x})")
+
+    shown = judge_question(question, seen(squared, question), SEED).finding.shown_by
+
+    assert shown.call == "double().forward([3.0, 4.0])"
+
+
+def test_a_misconception_is_known_by_no_more_than_the_question_says():
+    draws = iter(np.random.default_rng(3).normal(size=(99, 3)))
+
+    def random(x):
+        """You draw random numbers."""
+        return next(draws)[: len(x)]
+
+    random_numbers = dataclasses.replace(DOUBLE, known_by=np.shape, misconceptions=[random])
+
+    finding = judge_question(random_numbers, seen(random), SEED).finding
+    assert finding.misconception == "random"
+
+
 def test_a_misconception_is_named_also_where_the_sizes_are_fixed():
     def squared_of_three(x):
         return squared(x) if len(x) == 3 else np.zeros(9)

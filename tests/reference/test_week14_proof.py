@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from grader.authoring import Question
+from grader.ingest import variants
 from grader.judge.diagnose import explanations
 from grader.judge.expectations import expectations
 from grader.judge.proof import combinations, proof
@@ -15,6 +16,13 @@ from reference.week14 import ASSIGNMENT
 QUESTIONS = [q for q in ASSIGNMENT.questions if isinstance(q, Question)]
 EACH_QUESTION = pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.key)
 SEEDS = pytest.mark.parametrize("seed", [0, 1, 2, 10, 1234, 2**31, 2**64 - 1])
+
+
+def test_every_misconception_of_the_encoding_is_among_the_wrong_programs():
+    (question,) = (q for q in QUESTIONS if q.key == "positional_encoding")
+    styles = {v.style for v in variants.wrong(ASSIGNMENT) if v.question == question.key}
+
+    assert {name for e in explanations(question, 1) for name in e.names} <= styles
 
 
 @SEEDS
@@ -86,7 +94,7 @@ def test_points_are_as_promised(notebook, points):
 def test_the_published_case_and_advice_are_worth_nothing():
     for question in QUESTIONS:
         for check in question.checks:
-            advice = ("overflow", "smallest", "handed in")
+            advice = ("overflow", "smallest", "handed in", "beyond 200", "odd d_model")
             if check.published or any(word in check.claim for word in advice):
                 assert check.points == 0
             else:

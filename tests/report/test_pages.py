@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -256,6 +257,37 @@ def test_a_matrix_is_drawn_three_times_with_its_exact_values(make):
     assert squares(page, "difference")[1, 0] == got[1, 0] - 0.5
     assert "<title>row 1, column 0: 0.333333</title>" in page
     assert page.count('class="worst"') == 3
+
+
+def encoded(make, claims, **given):
+    """A grade that lost these claims by the same values, 16 positions of 24 columns."""
+    got, expected = np.zeros((16, 24)), np.ones((16, 24))
+    shown = Counterexample("PositionalEncoding(24)(<array (16, 3, 24)>)", got, expected, **given)
+    verdicts = [
+        make.verdict(claim, Outcome.FAILED, finding=Finding("", None, replace(shown, said=claim)))
+        for claim in claims
+    ]
+    question = make.question("positional_encoding", *verdicts, finding=verdicts[0].finding)
+    return make.grade(make.notebook("colab3", question))
+
+
+def test_an_encoding_is_drawn_as_three_strips_below_each_other(make):
+    shows = "A row for each position, a column for each of <d_model>."
+    page = student_page(encoded(make, ["sines"], said="", shows=shows), make.gradebook())
+
+    assert '<div class="maps stacked">' in page
+    assert re.findall(r'data-kind="(\w+)"', page) == ["yours", "expected", "difference"]
+    assert len(squares(page, "yours")) == 16 * 24
+    assert "A row for each position, a column for each of &lt;d_model&gt;." in page
+
+
+def test_what_several_claims_show_alike_is_drawn_once(make):
+    page = student_page(encoded(make, ["sines", "cosines"], said=""), make.gradebook())
+
+    assert page.count('data-kind="yours"') == 1
+    assert "sines" in page
+    assert "cosines" in page
+    assert "Also for" not in page
 
 
 NOTHING_LIKE_AN_ARRAY = {

@@ -678,6 +678,58 @@ class PositionalEncoding(nn.Module):
     assert (judged.earned, judged.found.note) == (12, ""), judged
 
 
+LAYER = """import torch, torch.nn as nn
+class PositionalEncoding(nn.Module):
+    def __init__(self, d_model, dropout=0.1):
+        super().__init__()
+        self.dropout, self.d_model = nn.Dropout(dropout), d_model
+    def forward(self, x):
+        pos = torch.arange(x.size(AXIS))[:, None]
+        angle = pos / 10000 ** (torch.arange(0, self.d_model, 2) / self.d_model)
+        pe = torch.stack([angle.sin(), angle.cos()], -1).flatten(1)
+        return self.dropout(x + pe.unsqueeze(1 - AXIS))
+AXIS = """
+LAYER_USED = """class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.encode = nn.Embedding(9, 4), PositionalEncoding(4)
+        self.attend = nn.TransformerEncoderLayer(4, 1, 4)
+    def forward(self, words):
+        return self.attend(self.encode(self.embed(words)))
+model = Model()"""
+
+
+@pytest.mark.parametrize("axis, earned", [(0, 12), (1, 4)])
+def test_a_layer_is_judged_in_the_layout_of_the_notebooks_own_model(observe, axis, earned):
+    question = positional_encoding.QUESTION
+
+    _, observed = observe([f"{LAYER}{axis}", LAYER_USED], question)
+
+    judged = judge_question(question, observed[question.key], 1)
+    assert judged.earned == earned, judged
+
+
+def test_a_layer_that_is_given_what_cannot_be_told_is_for_a_person(observe):
+    question = positional_encoding.QUESTION
+    other = LAYER.replace("forward(self, x)", "forward(self, x, y)").replace("x.size", "y.size")
+
+    _, observed = observe([f"{other}0"], question)
+
+    judged = judge_question(question, observed[question.key], 1)
+    assert (judged.outcome, judged.earned) == (Outcome.NEEDS_REVIEW, None)
+    assert "what it is given beside x is not known" in judged.finding.advice
+
+
+def test_a_class_whose_definition_fails_says_why(observe):
+    question = positional_encoding.QUESTION
+
+    _, observed = observe(["class PositionalEncoding:\n    size = undefined"], question)
+
+    judged = judge_question(question, observed[question.key], 1)
+    assert (judged.outcome, judged.earned) == (Outcome.BLOCKED, 0)
+    assert "NameError: name 'undefined' is not defined" in judged.finding.advice
+
+
 def test_of_two_calls_only_the_plain_one_is_by_the_targets_own_names(observe):
     def by_keyword(target, *args):
         return target(a=args[0], b=args[1])
