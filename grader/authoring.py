@@ -280,10 +280,14 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """One notebook handed out to the students, and the questions in it."""
+    """One notebook handed out to the students, and the questions in it.
+
+    trains  whether its cells train a model: then the losses that they print are read and shown
+    """
 
     title: str
     questions: Sequence[Question | Written]
+    trains: bool = False
 
     @property
     def points(self) -> float:

@@ -80,6 +80,14 @@ class CellFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """What a cell printed when it ran here, as a terminal shows it in the end."""
+
+    cell: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """What happened when the notebook ran from top to bottom.
 
@@ -87,7 +95,8 @@ class Execution:
     time ran out, ERROR if no kernel could run it.  `left_out` are cells that killed the kernel or
     never ended: the notebook was run again without them.  `adapted` says what Colab had and this
     machine lacks, and what was put in its place; `missing` are packages that nothing could stand
-    for.
+    for.  `printed` is kept of notebooks that train, and only of cells that no clock ended, so that
+    it is the same in every run but for the times in it.
     """
 
     outcome: Outcome
@@ -96,6 +105,7 @@ class Execution:
     adapted: tuple[str, ...] = ()
     error: str = ""
     missing: tuple[str, ...] = ()
+    printed: tuple[Printed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +235,49 @@ class Judgement:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """One series of losses: that of the training data, or of other data.
+
+    name  train, valid or test
+    at    how far the training was, in the curve's unit, never less than before
+    loss  in nats; may be nan or infinite
+    """
+
+    name: str
+    at: tuple[float, ...]
+    loss: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How losses went, as far as a notebook printed them.
+
+    unit          epoch, step or line: what `at` counts
+    perplexities  some line gave the perplexity, exp(loss)
+    """
+
+    unit: str
+    series: tuple[Losses, ...]
+    perplexities: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The evidence that a notebook trained its model; it decides no points.
+
+    saved  as the handed-in file shows it
+    run    as our run printed it
+    shown  whether anything in the file, be it a figure, is a sign of training
+    ended  why our run's training was ended before its own end, in one line
+    """
+
+    saved: Curve
+    run: Curve
+    shown: bool
+    ended: str = ""
+
+
 class Lateness(StrEnum):
     """Whether a notebook came before its deadline."""
 
@@ -239,7 +292,8 @@ class NotebookGrade:
 
     `outcome` is PASSED if it was graded, MISSING if it was not handed in, ERROR if it could not
     be graded; then `problem` is the reason in one line.  `withheld` is set if it came too late to
-    earn anything: `worth` is then what it would have earned.
+    earn anything: `worth` is then what it would have earned.  `training` is set if the notebook
+    is one that trains.  `flags` are those of no single question.
     """
 
     notebook: str
@@ -250,6 +304,8 @@ class NotebookGrade:
     path: str = ""
     lateness: Lateness = Lateness.NOT_CHECKED
     withheld: bool = False
+    training: Training | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def earned(self) -> float | None:

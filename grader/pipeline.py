@@ -30,7 +30,7 @@ from grader.errors import (
     SubmissionError,
     UsageError,
 )
-from grader.grade import comparison, likeness, suspicions
+from grader.grade import comparison, likeness, suspicions, training
 from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
 from grader.grade.lateness import Arrivals, Policy, dated
@@ -412,7 +412,12 @@ async def _observe_all(
             try:
                 questions = asked[submission.notebook]
                 execution, observed = await notebook.observe(
-                    submission, questions, kernels, the_plan.seed, follows=follows(questions)
+                    submission,
+                    questions,
+                    kernels,
+                    the_plan.seed,
+                    follows=follows(questions),
+                    keeps_printed=the_plan.assignment.notebooks[submission.notebook].trains,
                 )
             except SandboxError as error:
                 found[_who(submission)] = str(error)
@@ -587,7 +592,8 @@ def _placed(
 
 
 def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
-    questions = the_plan.assignment.notebooks[record.submission.notebook].questions
+    of = the_plan.assignment.notebooks[record.submission.notebook]
+    questions, trains = of.questions, of.trains
     written = texts.written_answers(
         record.submission.cells, [q for q in questions if isinstance(q, Written)]
     )
@@ -608,12 +614,15 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         return _ungraded(the_plan, notebook, Outcome.ERROR, why, path)
     asked = {question.key: question for question in questions if isinstance(question, Question)}
     published = {key: _published(question, the_plan.seed) for key, question in asked.items()}
+    trained = training.training(record.submission.cells, record.execution) if trains else None
     return NotebookGrade(
         record.submission.notebook,
         Outcome.PASSED,
         suspicions.suspected(judgements, asked, published, record.submission.cells),
         record,
         path=record.submission.path,
+        training=trained,
+        flags=(training.NOT_TRAINED,) if trained and not trained.shown else (),
     )
 
 

@@ -30,7 +30,7 @@ from grader.model import (
     Outcome,
     Verdict,
 )
-from grader.report import overview, prose, wording
+from grader.report import curves, overview, prose, wording
 from grader.report.drawing import Drawing, HeatMap, drawing
 from grader.report.excerpt import Excerpt, excerpt
 from grader.report.wording import clipped, counted, lost, place_said, points, visible
@@ -219,6 +219,7 @@ def student_page(grade: Grade, gradebook: Gradebook) -> str:
         cards=_cards(grade),
         rights=[right for n in grade.notebooks for right in _rights(n)],
         waiting=[waiting for n in grade.notebooks for waiting in _waiting(n)],
+        trained=[(n.notebook, curves.drawn(n.training)) for n in grade.notebooks if n.training],
         changed=[changed for n in grade.notebooks if (changed := _changed(n))],
         handed_in=[n.notebook for n in grade.notebooks if n.outcome is Outcome.PASSED],
     )

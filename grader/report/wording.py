@@ -53,6 +53,7 @@ FLAGS = {  # what a flag says to the staff; none of them costs anything
     "identical_file": "the same file, to the byte, as another student's",
     "lateness_not_checked": "nobody has looked whether it was handed in on time",
     "not_executed": "no cell was run before it was handed in, or every trace of it was cleared",
+    "not_trained": "nothing that is saved in the file shows that the model was trained",
     "only_published": "right on the case that the handout prints and on no other",
     "package_missing": "the notebook imports a package that this machine lacks",
     "reads_globals": "the function reads a name of the notebook that it is given as an argument",

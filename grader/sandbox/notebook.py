@@ -15,12 +15,22 @@ from typing import Any
 
 from grader.authoring import Cell, Question, Trial
 from grader.errors import SandboxError
-from grader.model import CellFailure, Execution, Limits, Observed, Outcome, Place, Submission
+from grader.model import (
+    CellFailure,
+    Execution,
+    Limits,
+    Observed,
+    Outcome,
+    Place,
+    Printed,
+    Submission,
+)
 from grader.sandbox import probe, slices
 from grader.sandbox.ground import Ground
 from grader.sandbox.kernel import Kernel, Kernels, Ran, data_folder
 from grader.sandbox.probe import Cases
 
+MOST_PRINTED = 200_000  # characters of a notebook's that are kept
 MOST_LEFT_OUT = 4  # cells that may kill the kernel before we give up on the notebook
 
 Trials = Mapping[Trial, Cases]
@@ -34,6 +44,8 @@ async def observe(
     seed: int,
     outputs: list[list[Any]] | None = None,
     follows: Follows = lambda observed: {},
+    *,
+    keeps_printed: bool = False,
 ) -> tuple[Execution, dict[str, Observed]]:
     """What happened when the notebook ran, and what was seen of each question.
 
@@ -41,10 +53,12 @@ async def observe(
              what was seen of all; asked last, when nothing is left that ours could help to forge
     seed     of what a notebook leaves unseeded, with the notebook's own bytes
     outputs  a list to which those of each cell that runs are added, if wanted
+    keeps_printed  whether the execution is to say what the cells printed
 
     Raises SandboxError if no kernel can be started.
     """
-    return await _Run(submission, questions, kernels, seed, outputs, follows).result()
+    run = _Run(submission, questions, kernels, seed, outputs, follows, keeps_printed)
+    return await run.result()
 
 
 @contextlib.asynccontextmanager
@@ -73,6 +87,7 @@ async def sandbox(
 
 FROM = re.compile(r"(?:^|[;:])[ \t]*from[ \t]+(\w+)", re.MULTILINE)
 IMPORT = re.compile(r"(?:^|[;:])[ \t]*import[ \t]+([\w., \t]+)", re.MULTILINE)
+OVERWRITTEN = re.compile(r"[^\n\r]*\r+(?=[^\n\r])")
 
 
 def imported(submission: Submission) -> frozenset[str]:
@@ -89,6 +104,22 @@ def imported(submission: Submission) -> frozenset[str]:
     return frozenset(found)
 
 
+def _printed(outputs: Sequence[Any]) -> str:
+    """What a terminal shows of a cell's outputs in the end: stdout, then stderr.
+
+    How often a progress bar was drawn is the clock's, so of what overwrites its line only the last
+    state is kept; and which stream came first may be chance.
+    """
+    streams: dict[str, list[str]] = {"stdout": [], "stderr": []}
+    for output in outputs:
+        said = output.get("text")
+        if output.get("output_type") == "stream" and isinstance(said, str):
+            streams.setdefault(str(output.get("name")), []).append(said)
+    text = "\n".join("".join(parts) for parts in streams.values() if parts)
+    seen = OVERWRITTEN.sub("", text.replace("\r\n", "\n"))
+    return seen.encode("utf-8", "replace").decode("utf-8")
+
+
 def _unlike(seed: object) -> int:
     """A seed for use inside, from which nobody comes back to that of the cases."""
     return int.from_bytes(hashlib.sha256(f"inside {seed}".encode()).digest()[:6])
@@ -103,10 +134,13 @@ class _Run:
         seed: int,
         outputs: list[list[Any]] | None,
         follows: Follows,
+        keeps_printed: bool,
     ) -> None:
         self.submission, self.questions, self.kernels = submission, questions, kernels
         self.limits = kernels.limits
         self.seed, self.outputs, self.follows = seed, outputs, follows
+        self.keeps_printed = keeps_printed
+        self.printed: tuple[Printed, ...] = ()
         self.imports = imported(submission)
         self.statements = slices.statements(submission.cells)
         self.left_out: list[int] = []
@@ -154,6 +188,7 @@ class _Run:
             tuple(sorted(self.left_out)),
             self.adapted,
             missing=self.missing,
+            printed=self.printed,
         )
         return execution, self.observed
 
@@ -163,6 +198,8 @@ class _Run:
     async def _run_cells(self, running: Kernel) -> dict[int, int]:
         """Runs every cell but those left out; the cell of each numbered run of the kernel."""
         runs: dict[int, int] = {}
+        printed: list[Printed] = []
+        room = MOST_PRINTED
         ends = time.monotonic() + self.limits.notebook_seconds
         for number, cell in enumerate(self.submission.cells, 1):
             if cell.kind != "code" or not cell.source.strip() or number in self.left_out:
@@ -181,9 +218,14 @@ class _Run:
             if self.outputs is not None:
                 self.outputs.append(running.outputs)
             self._note(number, ran)
+            if self.keeps_printed and ran.how in ("ok", "raised") and room:
+                text = _printed(running.outputs)[:room]
+                printed += [Printed(number, text)] if text else []
+                room -= len(text)
             if ran.how == "gone":
                 self.left_out.append(number)
                 break
+        self.printed = tuple(printed)
         return runs
 
     def _note(self, number: int, ran: Ran) -> None:

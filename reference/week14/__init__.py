@@ -34,6 +34,7 @@ ASSIGNMENT = Assignment(
                 written.DESCRIPTION,
                 written.DISCUSSION,
             ],
+            trains=True,
         ),
     },
     file_name="{student}_week14_{notebook}_homework.ipynb",

@@ -9,7 +9,7 @@ import pytest
 
 from grader.authoring import Assignment, Notebook
 from grader.errors import AssignmentError
-from grader.ingest import percent
+from grader.ingest import notebooks, percent
 from grader.ingest.assignments import available, digest, expected_cells, load
 from grader.model import NotebookCell
 
@@ -262,3 +262,33 @@ def test_a_handout_that_cannot_be_read_is_said(tmp_path, name, content, said):
 
     with pytest.raises(AssignmentError, match=said):
         expected_cells(keeping(handout=tmp_path))
+
+
+# percent scripts --------------------------------------------------------------------
+
+PRINTED = """# %%
+train()
+# %% [output]
+# epoch 1 loss 5.5
+#   损失 5.4
+# %% [markdown]
+# Done.
+"""
+
+
+def test_what_a_cell_of_a_percent_script_printed_is_read_and_written():
+    _, cells = percent.split(PRINTED)
+
+    code = NotebookCell("code", "train()", "epoch 1 loss 5.5\n  损失 5.4\n", executed=True)
+    assert cells == [code, NotebookCell("markdown", "Done.")]
+    assert notebooks.read(percent.notebook(cells).encode())[0] == tuple(cells)
+    (silent, _), _ = notebooks.read(percent.notebook(cells, executed=False).encode())
+    assert (silent.output, silent.executed) == ("", False)
+
+
+@pytest.mark.parametrize(
+    "script", ["# %% [output]\n# x\n", "# %% [markdown]\n# %% [output]\n# x\n"]
+)
+def test_nothing_but_code_prints(script):
+    with pytest.raises(ValueError, match="comes after a code cell"):
+        percent.split(script)

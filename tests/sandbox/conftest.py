@@ -84,10 +84,14 @@ def observe(home, ground):
             sources[key] = ground.kernels(home, data, Limits(**limits), IMPORTS)
         return sources[key]
 
-    async def observed(cells, *questions, data="", seed=7, follows=lambda seen: {}, **limits):
+    async def observed(
+        cells, *questions, data="", seed=7, follows=lambda seen: {}, keeps_printed=False, **limits
+    ):
         asked = {q.key: (q, {t: Cases(t.draw(1)) for t in q.trials}) for q in questions}
         source = kernels(data, **limits)
-        return await notebook.observe(submission(cells), asked, source, seed, follows=follows)
+        return await notebook.observe(
+            submission(cells), asked, source, seed, follows=follows, keeps_printed=keeps_printed
+        )
 
     with asyncio.Runner() as runner:
 

@@ -3,7 +3,7 @@
 import pytest
 
 from grader.authoring import case
-from grader.model import Outcome
+from grader.model import Outcome, Printed
 from tests.sandbox.conftest import asking, failures, seen
 
 pytestmark = pytest.mark.kernel
@@ -336,3 +336,24 @@ def test_a_student_who_is_ready_for_a_missing_package_is_left_alone(observe):
     execution, _ = observe(cells)
 
     assert (execution.outcome, execution.missing) == (Outcome.PASSED, ())
+
+
+# what is printed ------------------------------------------------------------------------
+
+PRINTS = """import sys, time
+for i in range(3):
+    print(f'{i}/3', end='\\r', file=sys.stderr)
+print('last', file=sys.stderr)
+print('epoch 1 loss 5.5')"""
+
+
+def test_what_a_notebook_printed_is_kept_as_a_terminal_shows_it_in_the_end(observe):
+    cells = [PRINTS, "1 / 0", "print('then'); 1 / 0", "while True: print('x' * 99)"]
+
+    execution, _ = observe(cells, keeps_printed=True, cell_seconds=1, output_bytes=10**9)
+
+    assert execution.printed == (Printed(1, "epoch 1 loss 5.5\n\nlast\n"), Printed(3, "then\n"))
+
+
+def test_nothing_printed_is_kept_of_a_notebook_that_does_not_train(observe):
+    assert observe([PRINTS])[0].printed == ()
