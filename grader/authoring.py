@@ -270,12 +270,15 @@ class Written:
     """A text that the student was asked to write.  Found and shown; marked by a person only.
 
     headings  words by which the text's heading is known, compared without case
+    prompts   how it was asked for, if not in a text of the handout: who hands in no more than that
+              has not answered
     """
 
     key: str
     title: str
     points: float
     headings: Sequence[str]
+    prompts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

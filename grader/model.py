@@ -52,6 +52,18 @@ class NotebookCell:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A text that a student handed in beside a notebook, as Markdown.
+
+    sure  its own name says whose it is; otherwise only where it lies does
+    """
+
+    path: str
+    text: str
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One notebook that one student handed in."""
 
@@ -61,6 +73,7 @@ class Submission:
     sha256: str
     cells: tuple[NotebookCell, ...]
     notes: tuple[str, ...] = ()  # what was odd about the file, for people
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +232,8 @@ class Judgement:
     """The verdicts on one question of one student, and what they come to.
 
     `finding` is the one main message: the misconception behind the failures if one is known, or
-    the first failure.  `written` marks a free text, which only a person marks.
+    the first failure.  `written` marks a free text, which only a person marks: where it was found
+    is `text_from`, and `notes` say what can be checked of it by rule.
     """
 
     question: str
@@ -233,6 +247,8 @@ class Judgement:
     found: Found | None = None
     written: bool = False
     text: str = ""
+    text_from: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from grader.errors import (
     SubmissionError,
     UsageError,
 )
-from grader.grade import comparison, likeness, suspicions, training
+from grader.grade import answers, comparison, likeness, suspicions, training
 from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
 from grader.grade.lateness import Arrivals, Policy, dated
@@ -74,6 +74,7 @@ class Plan:
     rung: str = ""
     notices: tuple[str, ...] = ()
     expected_cells: Mapping[str, tuple[NotebookCell, ...]] = field(default_factory=dict)
+    handed_out: Mapping[str, tuple[NotebookCell, ...]] = field(default_factory=dict)
 
     def key(self, submission: Submission) -> str:
         """Tells whether a stored record is of just this notebook, asked in just this way."""
@@ -133,6 +134,7 @@ def plan(settings: Settings, seed: int | None = None) -> Plan:
         int(digest[:8], 16) if number is None else number,
         settings.as_limits(),
         expected_cells=assignments.expected_cells(assignment),
+        handed_out=assignments.handed_out(assignment),
     )
 
 
@@ -594,11 +596,22 @@ def _placed(
 def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
     of = the_plan.assignment.notebooks[record.submission.notebook]
     questions, trains = of.questions, of.trains
+    cells = record.submission.cells
+    handed_out = the_plan.handed_out.get(record.submission.notebook, ())
     written = texts.written_answers(
-        record.submission.cells, [q for q in questions if isinstance(q, Written)]
+        cells,
+        [q for q in questions if isinstance(q, Written)],
+        record.submission.beside,
+        handed_out,
     )
+    prompts = [cell.source for cell in handed_out if cell.kind == "markdown"]
     judgements = [
-        judge_written(question, written[question.key])
+        answers.looked_at(
+            judge_written(question, written[question.key]),
+            [*question.prompts, *prompts],
+            cells,
+            record.execution,
+        )
         if isinstance(question, Written)
         else doubted(
             _judged(question, record.observed[question.key], the_plan.seed),
@@ -614,11 +627,11 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         return _ungraded(the_plan, notebook, Outcome.ERROR, why, path)
     asked = {question.key: question for question in questions if isinstance(question, Question)}
     published = {key: _published(question, the_plan.seed) for key, question in asked.items()}
-    trained = training.training(record.submission.cells, record.execution) if trains else None
+    trained = training.training(cells, record.execution) if trains else None
     return NotebookGrade(
         record.submission.notebook,
         Outcome.PASSED,
-        suspicions.suspected(judgements, asked, published, record.submission.cells),
+        suspicions.suspected(judgements, asked, published, cells),
         record,
         path=record.submission.path,
         training=trained,

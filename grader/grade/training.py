@@ -34,8 +34,9 @@ _LOSS = re.compile(
                          | (?P<perplexity> ppls? | perplexit(?:y|ies) ) ) (?![a-z])
           | (?P<chinese_loss> (?:損失|损失)(?:函數|函数)?值? )
           | (?P<chinese_perplexity> 困惑度|混淆度 ) )
-        (?: [\s:=:|'"()\[\]>~≈_]*                           # loss: 5.43, 'loss': tensor(5.43
-          | [^\n=::|,;\d]{0,30}(?:\d+[^\n=::|,;\d]{0,10})?[=::]\s* )  # loss after epoch 3: 5.43
+        (?: [\s:=\uff1a|'"()\[\]>~≈_]*         # loss: 5.43, 'loss': tensor(5.43
+          | [^\n=:\uff1a|,\uff0c;\d]{0,30}      # loss after epoch 3: 5.43
+            (?: \d+ [^\n=:\uff1a|,\uff0c;\d]{0,10} )? [=:\uff1a]\s* )
         (?: (?: of | is | was | about | around | 約 | 约 | 大約 | 為 | 为 | 是 ) \s* ){0,3}
         (?: tensor\( | np\.float\d\d\( )? \s*
     """
@@ -45,13 +46,13 @@ _LOSS = re.compile(
 _LIST = re.compile(rf"\[\s*((?:(?:{_VALUE})\s*,\s*)+(?:{_VALUE})?)\s*\]", re.IGNORECASE)
 _BEST = re.compile(r"(?<![a-z])(?:best|lowest|minimum|min)(?![a-z])|最佳|最好|最低", re.IGNORECASE)
 _EPOCH = re.compile(
-    r"(?<![a-z])epoch(?!s)\s*(?:no\.?|#)?\s*['\"\[(:=#|:]*\s*(\d+)"
+    r"(?<![a-z])epoch(?!s)\s*(?:no\.?|#)?\s*['\"\[(:=#|\uff1a]*\s*(\d+)"
     r"|第\s*(\d+)\s*(?:個|个)?\s*(?:輪|轮|回合|代|epoch)",
     re.IGNORECASE,
 )
 _BATCH = re.compile(
     r"(?<![/a-z])(?:batch(?!_?\s?size)(?:es)?|step|iter(?:ation)?|批次?|步)(?:_?idx|_?num)?"
-    r"\s*[\[(:=#|:]*\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?"
+    r"\s*[\[(:=#|\uff1a]*\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?"
     r"|(\d+)\s*/\s*(\d+)\s*(?:batches|steps|\[|批)",
     re.IGNORECASE,
 )

@@ -89,6 +89,15 @@ def digest(assignment: Assignment) -> str:
     return whole.hexdigest()
 
 
+def handed_out(assignment: Assignment) -> Mapping[str, tuple[NotebookCell, ...]]:
+    """For each notebook the cells of the handout; none if the assignment keeps no handout.
+
+    Raises AssignmentError if its folder lacks a notebook, or one cannot be read.
+    """
+    folder = assignment.handout
+    return {key: _cells(assignment, folder, key) for key in assignment.notebooks} if folder else {}
+
+
 def expected_cells(assignment: Assignment) -> Mapping[str, tuple[NotebookCell, ...]]:
     """For each notebook the cells that tell nothing of who wrote them: those of the handout and of
     the solution, as far as the assignment keeps them.

@@ -98,6 +98,8 @@ class Text:
 
     html: Markup
     length: prose.Length
+    found: str = ""  # where
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +379,12 @@ def _evidence(verdict: Verdict, judgement: Judgement) -> Counterexample | None:
 def _text(judgement: Judgement) -> Text | None:
     if not judgement.text.strip():
         return None
-    return Text(prose.markdown(judgement.text), prose.length(judgement.text))
+    return Text(
+        prose.markdown(judgement.text),
+        prose.length(judgement.text),
+        clipped(visible(judgement.text_from), _CALL_LIMIT),
+        judgement.notes,
+    )
 
 
 def _rights(notebook: NotebookGrade) -> Iterable[Right]:

@@ -57,6 +57,8 @@ FLAGS = {  # what a flag says to the staff; none of them costs anything
     "only_published": "right on the case that the handout prints and on no other",
     "package_missing": "the notebook imports a package that this machine lacks",
     "reads_globals": "the function reads a name of the notebook that it is given as an argument",
+    "prompt_copied": "a written answer is the text that was handed out, and nothing else",
+    "quotes_unseen": "a written answer quotes a loss or a perplexity that no output shows",
     REVIEWED: "a person decided",
     "saved_output_differs": "the saved output shows the printed values, but the run does not give "
     "them: run in another order, changed afterwards, or typed in",
