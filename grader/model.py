@@ -228,12 +228,36 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """What a person decided of one answer, over or in place of the verdicts.
+
+    by, at, reason  who, when (a date or a time as it was written) and why; each may be empty
+    sha256          of the notebook that they read
+    """
+
+    student: str
+    notebook: str
+    question: str
+    earned: float
+    by: str = ""
+    at: str = ""
+    reason: str = ""
+    sha256: str = ""
+
+    @property
+    def of(self) -> tuple[str, str, str]:
+        """Which answer it is of."""
+        return self.student, self.notebook, self.question
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """The verdicts on one question of one student, and what they come to.
 
     `finding` is the one main message: the misconception behind the failures if one is known, or
     the first failure.  `written` marks a free text, which only a person marks: where it was found
-    is `text_from`, and `notes` say what can be checked of it by rule.
+    is `text_from`, and `notes` say what can be checked of it by rule.  If `review` is set, `earned`
+    is a person's.
     """
 
     question: str
@@ -249,6 +273,7 @@ class Judgement:
     text: str = ""
     text_from: str = ""
     notes: tuple[str, ...] = ()
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ from grader.grade import answers, comparison, likeness, suspicions, training
 from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
 from grader.grade.lateness import Arrivals, Policy, dated
+from grader.grade.reviews import merged, reviewed
 from grader.ingest import arrivals, assignments, rosters, submissions, texts
+from grader.ingest.reviews import read as read_reviews
 from grader.ingest.rosters import Roster
 from grader.ingest.submissions import Intake
 from grader.judge.expectations import expectations
@@ -178,6 +180,7 @@ def run(
         problems = {who: said for who, said in found.items() if isinstance(said, str)}
         records = {who: r for who, r in found.items() if isinstance(r, Record)}
         gradebook = _gradebook(the_plan, intake.files, records, problems, known, settings)
+        gradebook = reviewed(gradebook, store.reviews())
         _write(store, gradebook, known)
         differences = _refereed(ground, intake, settings, the_plan, records)
     return Graded(gradebook, time.monotonic() - started, differences)
@@ -210,15 +213,28 @@ def _graded_on(
     return {**found, **_observed(todo, the_plan, ground, workers, store, progress)}
 
 
-def judge(folder: Path, settings: Settings) -> Gradebook:
+def judge(
+    folder: Path,
+    settings: Settings,
+    reviews: Path | None = None,
+    told: Callable[[int, int], None] = lambda taken, empty: None,
+) -> Gradebook:
     """Judge the observations that a run folder holds again; no student code runs.
 
-    Raises StoreError if the folder holds no run, or one that asked other cases.
+    reviews  a CSV of what people decided, kept for every later judging
+    told     called with how many answers in it are decided, and how many are not
+    Raises StoreError if the folder holds no run, or one that asked other cases; UsageError if the
+    reviews cannot be read or fit nothing.
     """
     store = Store(folder)
     store.manifest()  # a folder that holds no run is refused before anything is made in it
     with store.held():
         gradebook, known = _judged_again(store, settings)
+        if reviews is not None:
+            decided, empty = read_reviews(reviews, gradebook)
+            store.save_reviews(merged(store.reviews(), decided))
+            told(len(decided), empty)
+        gradebook = reviewed(gradebook, store.reviews())
         _write(store, gradebook, known)
     return gradebook
 
@@ -228,11 +244,13 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
 
     Raises StoreError as `judge` does.
     """
-    return _judged_again(Store(folder), settings)[0]
+    store = Store(folder)
+    return reviewed(_judged_again(store, settings)[0], store.reviews())
 
 
 def _judged_again(store: Store, settings: Settings) -> tuple[Gradebook, Told]:
-    """The gradebook of what a run folder holds, and what it was told besides the notebooks."""
+    """The gradebook of what a run folder holds, and what it was told besides the notebooks; what
+    people decided is not in it yet."""
     the_plan = _stored_plan(store, settings)
     notes = store.notes()
     asked = {key: the_plan.questions(key) for key in the_plan.assignment.notebooks}

@@ -103,6 +103,14 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """By whom an answer was marked, and why so."""
+
+    by: str
+    reason: Markup
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One thing that cost points, or a whole notebook: all that is said about it."""
 
@@ -123,6 +131,7 @@ class Card:
     text: Text | None = None
     by_person: bool = False
     followed: bool = False
+    marked: Marked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,7 @@ class Right:
     text: Text | None
     by_person: bool
     followed: bool
+    marked: Marked | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +313,7 @@ def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
     main = judgement.finding
     untouched = judgement.outcome in (Outcome.BLANK, Outcome.MISSING)
     told = {main.advice.strip()} if main else set()
+    told_by_person = judgement.written and judgement.review  # its finding is the reason
     claims = []
     for verdict in judgement.verdicts:
         costs = lost(verdict.earned, verdict.possible) > 0
@@ -324,7 +335,7 @@ def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
         earned=judgement.earned,
         possible=judgement.possible,
         said=wording.said_of(judgement),
-        advice=prose.advice(main.advice) if main else Markup(),
+        advice=prose.advice(main.advice) if main and not told_by_person else Markup(),
         claims=tuple(claims),
         pictures=() if untouched else tuple(_pictures(judgement)),
         code=excerpt(cells, where, judgement.found) if where else None,
@@ -333,7 +344,16 @@ def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
         text=_text(judgement),
         by_person=judgement.written or wording.REVIEWED in judgement.flags,
         followed=wording.FOLLOW_THROUGH in judgement.flags,
+        marked=_marked(judgement),
     )
+
+
+def _marked(judgement: Judgement) -> Marked | None:
+    review = judgement.review
+    if review is None:
+        return None
+    by = clipped(visible(wording.reviewed_said(review)), _CALL_LIMIT)
+    return Marked(by, prose.advice(review.reason))
 
 
 def _claim(verdict: Verdict, finding: Finding | None, told: set[str]) -> Claim:
@@ -408,6 +428,7 @@ def _rights(notebook: NotebookGrade) -> Iterable[Right]:
             text=_text(judgement) if whole else None,
             by_person=judgement.written or wording.REVIEWED in judgement.flags,
             followed=wording.FOLLOW_THROUGH in judgement.flags,
+            marked=_marked(judgement) if whole else None,
         )
 
 

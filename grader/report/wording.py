@@ -13,6 +13,7 @@ from grader.model import (
     NotebookGrade,
     Outcome,
     Place,
+    Review,
     Verdict,
 )
 
@@ -59,6 +60,7 @@ FLAGS = {  # what a flag says to the staff; none of them costs anything
     "reads_globals": "the function reads a name of the notebook that it is given as an argument",
     "prompt_copied": "a written answer is the text that was handed out, and nothing else",
     "quotes_unseen": "a written answer quotes a loss or a perplexity that no output shows",
+    "review_outdated": "a person marked an earlier file than the one that counts now",
     REVIEWED: "a person decided",
     "saved_output_differs": "the saved output shows the printed values, but the run does not give "
     "them: run in another order, changed afterwards, or typed in",
@@ -138,6 +140,11 @@ def shown_outcome(judgement: Judgement) -> Outcome:
 def unmarked_texts(notebooks: Iterable[NotebookGrade]) -> int:
     """How many written answers nobody has marked yet."""
     return sum(j.written and j.earned is None for n in notebooks for j in n.judgements)
+
+
+def reviewed_said(review: Review) -> str:
+    """Who marked an answer and when, as far as it was written down."""
+    return f"Marked by {review.by or 'a person'}{f', {review.at}' if review.at else ''}."
 
 
 def lateness_said(notebook: NotebookGrade) -> str:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -18,6 +19,7 @@ from grader.model import (
     NotebookCell,
     Outcome,
     Place,
+    Review,
 )
 from grader.report.drawing import described, drawing
 from grader.report.excerpt import excerpt
@@ -500,3 +502,15 @@ def test_an_answer_that_was_not_found_is_said_to_be_missing(make):
     page = student_page(make.grade(make.notebook("colab3", make.text(text=""))), make.gradebook())
 
     assert "We found no text that answers this. A person looks before it is marked." in page
+
+
+def test_who_marked_an_answer_when_and_why_is_shown(make):
+    review = Review("B10901027", "colab3", "method", 3.0, "Lin <TA>", "2024-12-20", "Too `short`.")
+    some = make.text("method", 3.0, finding=Finding("Too `short`."), review=review)
+    whole = make.text("other", 4.0, review=replace(review, question="other", by="", at=""))
+
+    page = student_page(make.grade(make.notebook("colab3", some, whole)), make.gradebook())
+
+    assert page.count("Too <code>short</code>.") == 2
+    assert "Marked by Lin &lt;TA&gt;, 2024-12-20." in page
+    assert "Marked by a person." in page
