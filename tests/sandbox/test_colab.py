@@ -302,6 +302,22 @@ def test_training_within_its_steps_is_left_alone(observe):
     assert execution.adapted == ()
 
 
+STILL_THERE = """import torch
+from torch.utils.data import DataLoader, TensorDataset
+set_of = TensorDataset(torch.arange(8.0))
+loader = DataLoader(set_of, 2, num_workers=2, persistent_workers=True)
+assert sum(len(batch) for batch, in loader) == 8"""
+
+
+def test_a_notebook_whose_loader_still_has_its_workers_is_asked(observe):
+    cells = [STILL_THERE, "def loaded(x):\n    return sum(len(b) for b, in loader) + x"]
+
+    execution, observed = observe(cells, asking("loaded", case(1), case(2)))
+
+    assert failures(execution) == {}
+    assert [o.value for o in seen(observed["loaded"])] == [9, 10]
+
+
 # packages that are not here -------------------------------------------------------------
 
 IMPORTS = """import no_such_package, json
