@@ -304,6 +304,8 @@ class Assignment:
     file_name  how a submitted file is named, with {student} and {notebook} in it
     data       files and folders that notebooks find as they had them on Colab; copies of them
                enter the kernel, so they hold nothing that a student may not read
+    corpus     the name of a folder in `data` in whose place a teacher may put a larger one, with
+               files of the same names; empty if there is none
     deadline   ISO 8601 with its offset; inclusive
     handout    the folder of <notebook>.ipynb, or .py as percent scripts, as they were handed out:
                students' code is compared without them
@@ -318,6 +320,7 @@ class Assignment:
     notebooks: Mapping[str, Notebook]
     file_name: str
     data: Sequence[Path] = ()
+    corpus: str = ""
     deadline: str = ""
     handout: Path | None = None
     solution: Path | None = None
@@ -349,6 +352,11 @@ class Assignment:
         for key in keys:
             if keys.count(key) > 1:
                 raise AssignmentError(f"{self.key}: two questions have the key {key!r}")
+
+    @property
+    def named_data(self) -> dict[str, Path]:
+        """What notebooks find beside them, by the name under which they find it."""
+        return {path.name: path for path in self.data}
 
     @property
     def questions(self) -> list[Question | Written]:

@@ -109,6 +109,9 @@ class Running:
         str | None,
         Parameter(help="Its key under reference/, or the folder of its package [default: week14]."),
     ] = None
+    corpus: Annotated[
+        Path | None, Parameter(help="Folder of a real corpus, in the place of the small one.")
+    ] = None
     kernel: Annotated[
         str | None, Parameter(help="auto, pipe (forks of a warm process) or cold [default: auto].")
     ] = None
@@ -134,6 +137,7 @@ class Running:
         )
         return {
             "course__assignment": self.assignment,
+            "course__corpus": self.corpus,
             "run__kernel": self.kernel,
             "run__unsafe_no_sandbox": self.unsafe_no_sandbox or None,
             **{f"limits__{name}": getattr(self, name) for name in limits.split()},

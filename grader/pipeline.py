@@ -66,12 +66,18 @@ Progress = Callable[[int, int], None]  # how many notebooks of how many are done
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the observations of a run depend on, besides the notebooks."""
+    """What the observations of a run depend on, besides the notebooks.
+
+    data    what notebooks find beside them, by its names
+    corpus  the digest of a corpus that stands in the place of the assignment's; empty if none does
+    """
 
     assignment: Assignment
     digest: str
     seed: int
     limits: Limits
+    data: Mapping[str, Path] = field(default_factory=dict)
+    corpus: str = ""
     kernel: str = ""  # of the runs that are to be, or that were
     rung: str = ""
     notices: tuple[str, ...] = ()
@@ -90,6 +96,7 @@ class Plan:
             repr(self.limits),
             self.kernel,
             self.rung,
+            self.corpus,
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -126,15 +133,21 @@ class Graded:
 
 
 def plan(settings: Settings, seed: int | None = None) -> Plan:
-    """The plan that the settings make.  Raises AssignmentError if the assignment is wrong."""
+    """The plan that the settings make.
+
+    Raises AssignmentError if the assignment is wrong, UsageError if the corpus does not fit it.
+    """
     assignment = assignments.load(settings.course.assignment)
     digest = assignments.digest(assignment)
     number = settings.run.seed if seed is None else seed
+    corpus = settings.course.corpus
     return Plan(
         assignment,
         digest,
         int(digest[:8], 16) if number is None else number,
         settings.as_limits(),
+        assignments.with_corpus(assignment, corpus) if corpus else assignment.named_data,
+        assignments.digest_of(corpus) if corpus else "",
         expected_cells=assignments.expected_cells(assignment),
         handed_out=assignments.handed_out(assignment),
     )
@@ -280,13 +293,14 @@ def _stored_plan(store: Store, settings: Settings) -> Plan:
     said = store.manifest()
     key, named = said["assignment"]["key"], settings.course.assignment
     assignment = named if Path(named).name == key else key
-    course = settings.course.model_copy(update={"assignment": assignment})
+    course = settings.course.model_copy(update={"assignment": assignment, "corpus": None})
     the_plan = plan(settings.model_copy(update={"course": course}), seed=said["seed"])
     notices = said.get("notices")
     return dataclasses.replace(
         the_plan,
         kernel=str(said.get("kernel")),
         rung=str(said.get("rung")),
+        corpus=str(said.get("corpus", "")),
         notices=tuple(map(str, notices)) if isinstance(notices, list) else (),
     )
 
@@ -454,7 +468,7 @@ async def _observe_all(
             seconds[submission.path] = round(time.monotonic() - started, 2)
             progress(len(found), len(todo))
 
-    data, limits = the_plan.assignment.data, the_plan.limits
+    data, limits = the_plan.data, the_plan.limits
     async with (
         notebook.sandbox(ground, todo, data, limits) as kernels,
         asyncio.TaskGroup() as group,
@@ -499,8 +513,8 @@ def _refereed(
     known = [s for s in intake.submissions if _who(s) in records]
     chosen = known[:: max(1, len(known) // many)][:many]
     asked = {key: the_plan.questions(key) for key in the_plan.assignment.notebooks}
-    assignment, seed, limits = the_plan.assignment, the_plan.seed, the_plan.limits
-    return asyncio.run(differences(ground, chosen, asked, assignment.data, seed, limits))
+    data, seed, limits = the_plan.data, the_plan.seed, the_plan.limits
+    return asyncio.run(differences(ground, chosen, asked, data, seed, limits))
 
 
 def _bug(error: Exception, store: Store | None) -> str:
@@ -570,6 +584,7 @@ def _gradebook(
         tolerances,
         alike,
         clusters(graded, tolerances),
+        the_plan.corpus,
     )
 
 
@@ -712,6 +727,7 @@ def manifest(gradebook: Gradebook) -> dict[str, Any]:
         "torch": metadata.version("torch"),
         "seed": gradebook.seed,
         "assignment": {"key": gradebook.assignment, "digest": gradebook.digest},
+        **({"corpus": gradebook.corpus} if gradebook.corpus else {}),
         "kernel": gradebook.kernel,
         "rung": gradebook.rung,
         **({"notices": list(gradebook.notices)} if gradebook.notices else {}),

@@ -63,9 +63,9 @@ async def observe(
 
 @contextlib.asynccontextmanager
 async def sandbox(
-    ground: Ground, submissions: Sequence[Submission], data: Sequence[Path], limits: Limits
+    ground: Ground, submissions: Sequence[Submission], data: Mapping[str, Path], limits: Limits
 ) -> AsyncIterator[Kernels]:
-    """Kernels for these submissions; `data` is what notebooks find beside them.
+    """Kernels for these submissions; `data` is what notebooks find beside them, by its names.
 
     Raises PipeError if there are none of the kind that the ground names.
     """

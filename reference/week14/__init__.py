@@ -39,6 +39,7 @@ ASSIGNMENT = Assignment(
     },
     file_name="{student}_week14_{notebook}_homework.ipynb",
     data=(HANDED_OUT / "data.py", HANDED_OUT / "wikitext-2"),
+    corpus="wikitext-2",
     deadline="2024-12-10T23:59:59+08:00",
     solution=Path(__file__).parent / "notebooks",
     handout=HANDED_OUT / "handout",

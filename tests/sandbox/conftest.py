@@ -67,7 +67,8 @@ def home():
 def data(home):
     """What week 14 hands out beside its notebooks, as kernels find it."""
     handed_out = Path(__file__).parents[2] / "fixtures" / "week14"
-    return kernel.data_folder(home, [handed_out / "data.py", handed_out / "wikitext-2"])
+    names = ("data.py", "wikitext-2")
+    return kernel.data_folder(home, {name: handed_out / name for name in names})
 
 
 @pytest.fixture(scope="module")
