@@ -64,7 +64,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What is shown of a training: charts of one scale, and notes where there is none."""
+    """What is shown of a training: a chart of each run, and notes where there is none."""
 
     charts: tuple[Chart, ...]
     notes: tuple[str, ...]
@@ -73,10 +73,7 @@ class Drawn:
 def drawn(training: Training) -> Drawn:
     """The curve of the handed-in file beside that of our run."""
     both = (("saved", SAVED, training.saved), ("run", RUN, training.run))
-    every = [loss for _, _, curve in both for series in curve.series for loss in series.loss]
-    finite = [loss for loss in every if math.isfinite(loss)]
-    scale = _ticks(min(finite), max(finite), 5) if finite else []
-    charts = tuple(_chart(*each, scale) for each in both if each[2].series and scale)
+    charts = tuple(chart for each in both if (chart := _chart(*each)))
     notes = []
     if not training.saved.series:
         notes.append(
@@ -93,7 +90,13 @@ def drawn(training: Training) -> Drawn:
     return Drawn(charts, tuple(notes))
 
 
-def _chart(kind: str, caption: str, curve: Curve, scale: Sequence[float]) -> Chart:
+def _chart(kind: str, caption: str, curve: Curve) -> Chart | None:
+    """The curve on a scale of its own, that an outlier in the other run does not flatten it; None
+    if no loss of it is a number."""
+    finite = [loss for series in curve.series for loss in series.loss if math.isfinite(loss)]
+    if not finite:
+        return None
+    scale = _ticks(min(finite), max(finite), 5)
     furthest = max(at for series in curve.series for at in series.at)
     begin = 0.0 if curve.unit == "epoch" else min(s.at[0] for s in curve.series)
     across = [t for t in _ticks(begin, furthest, 6) if t == round(t) and t <= furthest] or [begin]

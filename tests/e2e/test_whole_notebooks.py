@@ -140,3 +140,61 @@ def test_a_real_corpus_stands_in_the_place_of_the_small_one(command, tmp_path):
     refused = command("run", tmp_path / "in", "-o", tmp_path / "out", "--corpus", Path("nowhere"))
     assert refused.returncode == 2
     assert refused.stderr == "error: --corpus nowhere: there is no such folder\n"
+
+
+# what goes wrong costs what it must, and nothing else ------------------------------------------
+
+SWALLOWED = """while True:
+    try:
+        while True:
+            x, y = random_batch("train")
+            _, loss = model(x, y)
+            opt.zero_grad(); loss.backward(); opt.step()
+    except KeyboardInterrupt:
+        print("go on")
+"""
+MAKES_IT = "model = SmallGPT(ntokens).to(device)\n"
+STARTS = "model.train()\n"
+TRAINS = "for step in range(1, steps + 1):\n"
+READS = "/content/drive/My Drive/Colab Notebooks/data/wikitext-2/{name}.txt"
+MEMORY = "a notebook may use 2 GB"
+
+# a change of the notebook, what generation then earns, and what is said of the cell
+BAD = {
+    "too large": ((MAKES_IT, "model = SmallGPT(ntokens, d=60_000)\n"), "0", MEMORY),
+    "no data set": ((READS, "/content/my_own/{name}.csv"), "0", "/content/my_own/train.csv"),
+    "never ends": ((TRAINS, f"while True: model(*random_batch('train'))\n{TRAINS}"), "12",
+                   "it did not end within 15 s"),
+    "swallows its interrupts": ((STARTS, f"# %%\n{STARTS}{SWALLOWED}# %%\n"), "12",
+                                "nor when interrupted"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bad(command, tmp_path_factory, need):
+    """The results folder of a right notebook with each of these changes."""
+    need("walls", "" if ladder.rung().letter == "A" else "there is no bubblewrap that works")
+    top = tmp_path_factory.mktemp("bad")
+    script = next(path for path in WHOLE if path.stem == "own_attention").read_text("utf-8")
+    (top / "in").mkdir()
+    for number, ((before, after), _, _) in enumerate(BAD.values()):
+        assert script.count(before) == 1
+        name = f"R1394910{number}_week14_colab3_homework.ipynb"
+        (top / "in" / name).write_text(notebook(script.replace(before, after)), "utf-8")
+    ended = command("run", top / "in", "-o", top / "out", "--cell-seconds", 15)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return top / "out"
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_goes_wrong_costs_what_it_must_and_no_more(bad, name):
+    who, (_, generation, said) = f"R1394910{list(BAD).index(name)}", BAD[name]
+    rows = {r["question"]: r for r in table(bad / "questions.csv")
+            if (r["student_id"], r["notebook"]) == (who, "colab3")}  # fmt: skip
+
+    assert rows["positional_encoding"]["earned"] == "12"
+    assert rows["generation"]["earned"] == generation
+    assert rows["description"]["outcome"] == rows["discussion"]["outcome"] == "needs_review"
+    record = Store(bad).load(who, "colab3")
+    assert said in record.execution.failures[0].error
+    assert "Your text: " in (bad / "reports" / f"{who}.html").read_text("utf-8")

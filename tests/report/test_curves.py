@@ -26,14 +26,15 @@ def training(saved=NONE, run=NONE, shown=True, ended=""):
     return Training(saved, run, shown, ended)
 
 
-def test_both_runs_are_drawn_on_one_scale():
+def test_a_loss_is_drawn_at_the_height_of_its_tick_on_a_scale_of_each_run():
     saved, run = drawn(training(SAVED, RUN)).charts
 
-    assert [tick.label for tick in saved.y] == [tick.label for tick in run.y]
-    heights = {tick.label: tick.at for tick in saved.y}
-    train = next(line for line in saved.lines if line.series == "train")
-    assert train.points[0].y == heights["7"]
-    assert run.lines[0].points[1].y == heights["7"]
+    assert [tick.label for tick in saved.y] == ["5", "5.5", "6", "6.5", "7"]
+    assert [tick.label for tick in run.y] == ["7", "7.1", "7.2", "7.3", "7.4", "7.5"]
+    for chart in (saved, run):
+        heights = {tick.label: tick.at for tick in chart.y}
+        train = next(line for line in chart.lines if line.series == "train")
+        assert train.points[-1].y == heights["5" if chart is saved else "7"]
     assert [tick.label for tick in saved.x] == ["0", "1", "2"]
 
 
