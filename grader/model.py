@@ -106,10 +106,11 @@ class Execution:
 
     `outcome` is PASSED if every cell ran, RAISED if some cell failed, TIMED_OUT if the notebook's
     time ran out, ERROR if no kernel could run it.  `left_out` are cells that killed the kernel or
-    never ended: the notebook was run again without them.  `adapted` says what Colab had and this
-    machine lacks, and what was put in its place; `missing` are packages that nothing could stand
-    for.  `printed` is kept of notebooks that train, and only of cells that no clock ended, so that
-    it is the same in every run but for the times in it.
+    never ended: the notebook was run again without them, but for what they make before their first
+    loop.  `adapted` says what Colab had and this machine lacks, and what was put in its place;
+    `missing` are packages that nothing could stand for.  `printed` is kept of notebooks that
+    train, and only of cells that no clock ended, so that it is the same in every run but for the
+    times in it.
     """
 
     outcome: Outcome

@@ -242,7 +242,9 @@ def events(execution: Execution) -> list[tuple[str, str]]:
     elif execution.error:
         told.append(("it did not run to its end", execution.error))
     for cell in execution.left_out:
-        told.append((f"cell {cell} was left out: it never ended, or it ended Python itself", ""))
+        why = "it never ended, or it ended Python itself"
+        kept = "what it defines, and sets before its first loop, was kept if that could be run"
+        told.append((f"cell {cell} was left out: {why}; {kept}", ""))
     for failure in execution.failures:
         told.append((f"{place_said(failure.where)} stopped with an error", failure.error))
     return told + [(adapted, "") for adapted in execution.adapted]

@@ -144,6 +144,7 @@ class _Run:
         self.imports = imported(submission)
         self.statements = slices.statements(submission.cells)
         self.left_out: list[int] = []
+        self.passed_over: set[int] = set()  # of these, cells of which no part can be run
         self.failures: dict[int, CellFailure] = {}
         self.late = False
         self.adapted: tuple[str, ...] = ()
@@ -196,13 +197,18 @@ class _Run:
         return tuple(self.failures[cell] for cell in sorted(self.failures))
 
     async def _run_cells(self, running: Kernel) -> dict[int, int]:
-        """Runs every cell but those left out; the cell of each numbered run of the kernel."""
+        """Runs every cell, of those left out only what cannot have been the reason; the cell of
+        each numbered run of the kernel."""
         runs: dict[int, int] = {}
         printed: list[Printed] = []
         room = MOST_PRINTED
         ends = time.monotonic() + self.limits.notebook_seconds
         for number, cell in enumerate(self.submission.cells, 1):
-            if cell.kind != "code" or not cell.source.strip() or number in self.left_out:
+            left_out = number in self.left_out
+            source = cell.source
+            if left_out:
+                source = "" if number in self.passed_over else slices.made_before_loops(source)
+            if cell.kind != "code" or not source.strip():
                 continue
             left = ends - time.monotonic()
             if left <= 0:
@@ -213,10 +219,15 @@ class _Run:
                     f"{self.limits.notebook_seconds:g} s",
                 )
                 break
-            ran = await running.run(cell.source, min(self.limits.cell_seconds, left))
+            ran = await running.run(source, min(self.limits.cell_seconds, left))
             runs[ran.run] = number
             if self.outputs is not None:
                 self.outputs.append(running.outputs)
+            if left_out and ran.how == "gone":
+                self.passed_over.add(number)
+                break
+            if left_out:
+                continue
             self._note(number, ran)
             if self.keeps_printed and ran.how in ("ok", "raised") and room:
                 text = _printed(running.outputs)[:room]

@@ -26,6 +26,8 @@ ADDS = frozenset(("append", "appendleft", "extend", "extendleft", "insert", "pop
 IN_PLACE = frozenset(("np", "numpy", "torch", "random", "list"))  # np.copyto(out, x) changes out
 PYTHON_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 
+_DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -53,6 +55,28 @@ def python(source: str) -> ast.Module | None:
 def as_python(source: str) -> str:
     """The cell as plain Python, line for line."""
     return source if _parsed(source) is not None else _without_magics(source)
+
+
+def made_before_loops(source: str) -> str:
+    """Of a cell that never ended what it imports and defines, and the names that it sets before its
+    first loop or the like, on their own lines; empty if that is nothing."""
+    tree = python(source)
+    lines = as_python(source).split("\n")
+    kept: set[int] = set()
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            plain = all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
+        else:
+            plain = isinstance(node, (ast.Import, ast.ImportFrom, *_DEFINES))
+        if plain:
+            decorators = node.decorator_list if isinstance(node, _DEFINES) else []
+            first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+            kept.update(range(first, (node.end_lineno or first) + 1))
+        elif not isinstance(node, ast.Expr):
+            break
+    made = [line if number in kept else "" for number, line in enumerate(lines, 1)]
+    return "\n".join(made) if kept else ""
 
 
 def _parsed(source: str) -> ast.Module | None:

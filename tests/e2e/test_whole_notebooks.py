@@ -154,7 +154,6 @@ SWALLOWED = """while True:
         print("go on")
 """
 MAKES_IT = "model = SmallGPT(ntokens).to(device)\n"
-STARTS = "model.train()\n"
 TRAINS = "for step in range(1, steps + 1):\n"
 READS = "/content/drive/My Drive/Colab Notebooks/data/wikitext-2/{name}.txt"
 MEMORY = "a notebook may use 2 GB"
@@ -165,8 +164,7 @@ BAD = {
     "no data set": ((READS, "/content/my_own/{name}.csv"), "0", "/content/my_own/train.csv"),
     "never ends": ((TRAINS, f"while True: model(*random_batch('train'))\n{TRAINS}"), "12",
                    "it did not end within 15 s"),
-    "swallows its interrupts": ((STARTS, f"# %%\n{STARTS}{SWALLOWED}# %%\n"), "12",
-                                "nor when interrupted"),
+    "swallows its interrupts": ((TRAINS, SWALLOWED + TRAINS), "12", "nor when interrupted"),
 }  # fmt: skip
 
 
