@@ -283,20 +283,27 @@ class Written:
     """A text that the student was asked to write.  Found and shown; marked by a person only.
 
     headings  words by which the text's heading is known, compared without case
+    prompts   how it was asked for, if not in a text of the handout: who hands in no more than that
+              has not answered
     """
 
     key: str
     title: str
     points: float
     headings: Sequence[str]
+    prompts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """One notebook handed out to the students, and the questions in it."""
+    """One notebook handed out to the students, and the questions in it.
+
+    trains  whether its cells train a model: then the losses that they print are read and shown
+    """
 
     title: str
     questions: Sequence[Question | Written]
+    trains: bool = False
 
     @property
     def points(self) -> float:
@@ -310,6 +317,8 @@ class Assignment:
     file_name  how a submitted file is named, with {student} and {notebook} in it
     data       files and folders that notebooks find as they had them on Colab; copies of them
                enter the kernel, so they hold nothing that a student may not read
+    corpus     the name of a folder in `data` in whose place a teacher may put a larger one, with
+               files of the same names; empty if there is none
     deadline   ISO 8601 with its offset; inclusive
     handout    the folder of <notebook>.ipynb, or .py as percent scripts, as they were handed out:
                students' code is compared without them
@@ -324,6 +333,7 @@ class Assignment:
     notebooks: Mapping[str, Notebook]
     file_name: str
     data: Sequence[Path] = ()
+    corpus: str = ""
     deadline: str = ""
     handout: Path | None = None
     solution: Path | None = None
@@ -355,6 +365,11 @@ class Assignment:
         for key in keys:
             if keys.count(key) > 1:
                 raise AssignmentError(f"{self.key}: two questions have the key {key!r}")
+
+    @property
+    def named_data(self) -> dict[str, Path]:
+        """What notebooks find beside them, by the name under which they find it."""
+        return {path.name: path for path in self.data}
 
     @property
     def questions(self) -> list[Question | Written]:

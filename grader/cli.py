@@ -109,6 +109,9 @@ class Running:
         str | None,
         Parameter(help="Its key under reference/, or the folder of its package [default: week14]."),
     ] = None
+    corpus: Annotated[
+        Path | None, Parameter(help="Folder of a real corpus, in the place of the small one.")
+    ] = None
     kernel: Annotated[
         str | None, Parameter(help="auto, pipe (forks of a warm process) or cold [default: auto].")
     ] = None
@@ -134,6 +137,7 @@ class Running:
         )
         return {
             "course__assignment": self.assignment,
+            "course__corpus": self.corpus,
             "run__kernel": self.kernel,
             "run__unsafe_no_sandbox": self.unsafe_no_sandbox or None,
             **{f"limits__{name}": getattr(self, name) for name in limits.split()},
@@ -263,6 +267,10 @@ def judge(
     assignment: Annotated[
         str | None, Parameter(help="The folder of its package, if not under reference/.")
     ] = None,
+    reviews: Annotated[
+        Path | None,
+        Parameter(help="CSV of points that people gave, as `export csv --to-mark` begins it."),
+    ] = None,
     handing: Handing = HANDING,
     common: Common = COMMON,
 ) -> int:
@@ -270,8 +278,12 @@ def judge(
     settings = common.settings(run__output=results, course__assignment=assignment, **handing.flags)
     from grader import pipeline
     from grader.grade.gradebook import needs_person
+    from grader.report.wording import counted
 
-    gradebook = pipeline.judge(results, settings)
+    def tell(taken: int, empty: int) -> None:
+        common.say(f"{counted(taken, 'review')} taken in, {counted(empty, 'row')} without points")
+
+    gradebook = pipeline.judge(results, settings, reviews, tell)
     _tell_strangers(gradebook, settings)
     code = int(needs_person(gradebook.grades, gradebook.files))
     _show_gradebook(common, gradebook, results, code, None)
@@ -354,11 +366,20 @@ ResultsFolder = Annotated[
 
 
 @export.command(name="csv")
-def export_csv(*, output: ResultsFolder = None, common: Common = COMMON) -> int:
+def export_csv(
+    *,
+    to_mark: Annotated[
+        bool, Parameter(negative=(), help="What a person has to mark, for `judge --reviews`.")
+    ] = False,
+    output: ResultsFolder = None,
+    common: Common = COMMON,
+) -> int:
     """Every student's points for each notebook and each question, as one CSV."""
     folder, gradebook = _graded(output, common)
     from grader.report import spreadsheet
 
+    if to_mark:
+        return _exported(common, folder, {"reviews.csv": spreadsheet.reviews_csv(gradebook)})
     return _exported(common, folder, {"points.csv": spreadsheet.points_csv(gradebook)})
 
 

@@ -49,6 +49,7 @@ class Course(_Table):
     """[course]: which homework, who takes it, and until when it could be handed in."""
 
     assignment: str = "week14"
+    corpus: Path | None = None  # a folder in the place of the assignment's small one
     deadline: Deadline = ""  # the assignment's own if empty
     late: Literal["zero", "keep"] | None = None  # what late work earns; None: zero
     extensions: dict[str, Deadline] = Field(default_factory=dict)  # by student

@@ -104,7 +104,7 @@ def _kernel(settings: Settings, rung: Rung) -> Finding:
     async def tried(ground: Ground) -> str:
         limits = settings.as_limits()
         async with (
-            notebook.sandbox(ground, [], [], limits) as kernels,
+            notebook.sandbox(ground, [], {}, limits) as kernels,
             kernels.kernel(0) as it,
         ):
             ran = await it.run("assert 1 + 1 == 2", 20)

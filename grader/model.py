@@ -52,6 +52,18 @@ class NotebookCell:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A text that a student handed in beside a notebook, as Markdown.
+
+    sure  its own name says whose it is; otherwise only where it lies does
+    """
+
+    path: str
+    text: str
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One notebook that one student handed in."""
 
@@ -61,6 +73,7 @@ class Submission:
     sha256: str
     cells: tuple[NotebookCell, ...]
     notes: tuple[str, ...] = ()  # what was odd about the file, for people
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +93,24 @@ class CellFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """What a cell printed when it ran here, as a terminal shows it in the end."""
+
+    cell: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """What happened when the notebook ran from top to bottom.
 
     `outcome` is PASSED if every cell ran, RAISED if some cell failed, TIMED_OUT if the notebook's
     time ran out, ERROR if no kernel could run it.  `left_out` are cells that killed the kernel or
-    never ended: the notebook was run again without them.  `adapted` says what Colab had and this
-    machine lacks, and what was put in its place; `missing` are packages that nothing could stand
-    for.
+    never ended: the notebook was run again without them, but for what they make before their first
+    loop.  `adapted` says what Colab had and this machine lacks, and what was put in its place;
+    `missing` are packages that nothing could stand for.  `printed` is kept of notebooks that
+    train, and only of cells that no clock ended, so that it is the same in every run but for the
+    times in it.
     """
 
     outcome: Outcome
@@ -96,6 +119,7 @@ class Execution:
     adapted: tuple[str, ...] = ()
     error: str = ""
     missing: tuple[str, ...] = ()
+    printed: tuple[Printed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +233,36 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """What a person decided of one answer, over or in place of the verdicts.
+
+    by, at, reason  who, when (a date or a time as it was written) and why; each may be empty
+    sha256          of the notebook that they read
+    """
+
+    student: str
+    notebook: str
+    question: str
+    earned: float
+    by: str = ""
+    at: str = ""
+    reason: str = ""
+    sha256: str = ""
+
+    @property
+    def of(self) -> tuple[str, str, str]:
+        """Which answer it is of."""
+        return self.student, self.notebook, self.question
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """The verdicts on one question of one student, and what they come to.
 
     `finding` is the one main message: the misconception behind the failures if one is known, or
-    the first failure.  `written` marks a free text, which only a person marks; `text` is
-    that, or what a student is told of what their code did, in Markdown.
+    the first failure.  `written` marks a free text, which only a person marks: `text` is that, found
+    at `text_from`, and `notes` say what can be checked of it by rule.  Of code, `text` is what a
+    student is told of what it did, in Markdown.  If `review` is set, `earned` is a person's.
     """
 
     question: str
@@ -228,6 +276,52 @@ class Judgement:
     found: Found | None = None
     written: bool = False
     text: str = ""
+    text_from: str = ""
+    notes: tuple[str, ...] = ()
+    review: Review | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """One series of losses: that of the training data, or of other data.
+
+    name  train, valid or test
+    at    how far the training was, in the curve's unit, never less than before
+    loss  in nats; may be nan or infinite
+    """
+
+    name: str
+    at: tuple[float, ...]
+    loss: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How losses went, as far as a notebook printed them.
+
+    unit          epoch, step or line: what `at` counts
+    perplexities  some line gave the perplexity, exp(loss)
+    """
+
+    unit: str
+    series: tuple[Losses, ...]
+    perplexities: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The evidence that a notebook trained its model; it decides no points.
+
+    saved  as the handed-in file shows it
+    run    as our run printed it
+    shown  whether anything in the file, be it a figure, is a sign of training
+    ended  why our run's training was ended before its own end, in one line
+    """
+
+    saved: Curve
+    run: Curve
+    shown: bool
+    ended: str = ""
 
 
 class Lateness(StrEnum):
@@ -244,7 +338,8 @@ class NotebookGrade:
 
     `outcome` is PASSED if it was graded, MISSING if it was not handed in, ERROR if it could not
     be graded; then `problem` is the reason in one line.  `withheld` is set if it came too late to
-    earn anything: `worth` is then what it would have earned.
+    earn anything: `worth` is then what it would have earned.  `training` is set if the notebook
+    is one that trains.  `flags` are those of no single question.
     """
 
     notebook: str
@@ -255,6 +350,8 @@ class NotebookGrade:
     path: str = ""
     lateness: Lateness = Lateness.NOT_CHECKED
     withheld: bool = False
+    training: Training | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def earned(self) -> float | None:
@@ -428,6 +525,7 @@ class Gradebook:
     tolerances: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     likenesses: tuple[Likeness, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    corpus: str = ""  # the digest of one in the place of the assignment's
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,13 @@ from grader.errors import (
     SubmissionError,
     UsageError,
 )
-from grader.grade import comparison, likeness, suspicions
+from grader.grade import answers, comparison, likeness, suspicions, training
 from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
 from grader.grade.lateness import Arrivals, Policy, dated
+from grader.grade.reviews import merged, reviewed
 from grader.ingest import arrivals, assignments, rosters, submissions, texts
+from grader.ingest.reviews import read as read_reviews
 from grader.ingest.rosters import Roster
 from grader.ingest.submissions import Intake
 from grader.judge.expectations import expectations
@@ -64,16 +66,23 @@ Progress = Callable[[int, int], None]  # how many notebooks of how many are done
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the observations of a run depend on, besides the notebooks."""
+    """What the observations of a run depend on, besides the notebooks.
+
+    data    what notebooks find beside them, by its names
+    corpus  the digest of a corpus that stands in the place of the assignment's; empty if none does
+    """
 
     assignment: Assignment
     digest: str
     seed: int
     limits: Limits
+    data: Mapping[str, Path] = field(default_factory=dict)
+    corpus: str = ""
     kernel: str = ""  # of the runs that are to be, or that were
     rung: str = ""
     notices: tuple[str, ...] = ()
     expected_cells: Mapping[str, tuple[NotebookCell, ...]] = field(default_factory=dict)
+    handed_out: Mapping[str, tuple[NotebookCell, ...]] = field(default_factory=dict)
 
     def key(self, submission: Submission) -> str:
         """Tells whether a stored record is of just this notebook, asked in just this way."""
@@ -87,6 +96,7 @@ class Plan:
             repr(self.limits),
             self.kernel,
             self.rung,
+            self.corpus,
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -123,16 +133,23 @@ class Graded:
 
 
 def plan(settings: Settings, seed: int | None = None) -> Plan:
-    """The plan that the settings make.  Raises AssignmentError if the assignment is wrong."""
+    """The plan that the settings make.
+
+    Raises AssignmentError if the assignment is wrong, UsageError if the corpus does not fit it.
+    """
     assignment = assignments.load(settings.course.assignment)
     digest = assignments.digest(assignment)
     number = settings.run.seed if seed is None else seed
+    corpus = settings.course.corpus
     return Plan(
         assignment,
         digest,
         int(digest[:8], 16) if number is None else number,
         settings.as_limits(),
+        assignments.with_corpus(assignment, corpus) if corpus else assignment.named_data,
+        assignments.digest_of(corpus) if corpus else "",
         expected_cells=assignments.expected_cells(assignment),
+        handed_out=assignments.handed_out(assignment),
     )
 
 
@@ -176,6 +193,7 @@ def run(
         problems = {who: said for who, said in found.items() if isinstance(said, str)}
         records = {who: r for who, r in found.items() if isinstance(r, Record)}
         gradebook = _gradebook(the_plan, intake.files, records, problems, known, settings)
+        gradebook = reviewed(gradebook, store.reviews())
         _write(store, gradebook, known)
         differences = _refereed(ground, intake, settings, the_plan, records)
     return Graded(gradebook, time.monotonic() - started, differences)
@@ -208,15 +226,28 @@ def _graded_on(
     return {**found, **_observed(todo, the_plan, ground, workers, store, progress)}
 
 
-def judge(folder: Path, settings: Settings) -> Gradebook:
+def judge(
+    folder: Path,
+    settings: Settings,
+    reviews: Path | None = None,
+    told: Callable[[int, int], None] = lambda taken, empty: None,
+) -> Gradebook:
     """Judge the observations that a run folder holds again; no student code runs.
 
-    Raises StoreError if the folder holds no run, or one that asked other cases.
+    reviews  a CSV of what people decided, kept for every later judging
+    told     called with how many answers in it are decided, and how many are not
+    Raises StoreError if the folder holds no run, or one that asked other cases; UsageError if the
+    reviews cannot be read or fit nothing.
     """
     store = Store(folder)
     store.manifest()  # a folder that holds no run is refused before anything is made in it
     with store.held():
         gradebook, known = _judged_again(store, settings)
+        if reviews is not None:
+            decided, empty = read_reviews(reviews, gradebook)
+            store.save_reviews(merged(store.reviews(), decided))
+            told(len(decided), empty)
+        gradebook = reviewed(gradebook, store.reviews())
         _write(store, gradebook, known)
     return gradebook
 
@@ -226,11 +257,13 @@ def stored(folder: Path, settings: Settings) -> Gradebook:
 
     Raises StoreError as `judge` does.
     """
-    return _judged_again(Store(folder), settings)[0]
+    store = Store(folder)
+    return reviewed(_judged_again(store, settings)[0], store.reviews())
 
 
 def _judged_again(store: Store, settings: Settings) -> tuple[Gradebook, Told]:
-    """The gradebook of what a run folder holds, and what it was told besides the notebooks."""
+    """The gradebook of what a run folder holds, and what it was told besides the notebooks; what
+    people decided is not in it yet."""
     the_plan = _stored_plan(store, settings)
     notes = store.notes()
     asked = {key: the_plan.questions(key) for key in the_plan.assignment.notebooks}
@@ -260,13 +293,14 @@ def _stored_plan(store: Store, settings: Settings) -> Plan:
     said = store.manifest()
     key, named = said["assignment"]["key"], settings.course.assignment
     assignment = named if Path(named).name == key else key
-    course = settings.course.model_copy(update={"assignment": assignment})
+    course = settings.course.model_copy(update={"assignment": assignment, "corpus": None})
     the_plan = plan(settings.model_copy(update={"course": course}), seed=said["seed"])
     notices = said.get("notices")
     return dataclasses.replace(
         the_plan,
         kernel=str(said.get("kernel")),
         rung=str(said.get("rung")),
+        corpus=str(said.get("corpus", "")),
         notices=tuple(map(str, notices)) if isinstance(notices, list) else (),
     )
 
@@ -412,7 +446,12 @@ async def _observe_all(
             try:
                 questions = asked[submission.notebook]
                 execution, observed = await notebook.observe(
-                    submission, questions, kernels, the_plan.seed, follows=follows(questions)
+                    submission,
+                    questions,
+                    kernels,
+                    the_plan.seed,
+                    follows=follows(questions),
+                    keeps_printed=the_plan.assignment.notebooks[submission.notebook].trains,
                 )
             except SandboxError as error:
                 found[_who(submission)] = str(error)
@@ -429,7 +468,7 @@ async def _observe_all(
             seconds[submission.path] = round(time.monotonic() - started, 2)
             progress(len(found), len(todo))
 
-    data, limits = the_plan.assignment.data, the_plan.limits
+    data, limits = the_plan.data, the_plan.limits
     async with (
         notebook.sandbox(ground, todo, data, limits) as kernels,
         asyncio.TaskGroup() as group,
@@ -474,8 +513,8 @@ def _refereed(
     known = [s for s in intake.submissions if _who(s) in records]
     chosen = known[:: max(1, len(known) // many)][:many]
     asked = {key: the_plan.questions(key) for key in the_plan.assignment.notebooks}
-    assignment, seed, limits = the_plan.assignment, the_plan.seed, the_plan.limits
-    return asyncio.run(differences(ground, chosen, asked, assignment.data, seed, limits))
+    data, seed, limits = the_plan.data, the_plan.seed, the_plan.limits
+    return asyncio.run(differences(ground, chosen, asked, data, seed, limits))
 
 
 def _bug(error: Exception, store: Store | None) -> str:
@@ -545,6 +584,7 @@ def _gradebook(
         tolerances,
         alike,
         clusters(graded, tolerances),
+        the_plan.corpus,
     )
 
 
@@ -587,12 +627,24 @@ def _placed(
 
 
 def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
-    questions = the_plan.assignment.notebooks[record.submission.notebook].questions
+    of = the_plan.assignment.notebooks[record.submission.notebook]
+    questions, trains = of.questions, of.trains
+    cells = record.submission.cells
+    handed_out = the_plan.handed_out.get(record.submission.notebook, ())
     written = texts.written_answers(
-        record.submission.cells, [q for q in questions if isinstance(q, Written)]
+        cells,
+        [q for q in questions if isinstance(q, Written)],
+        record.submission.beside,
+        handed_out,
     )
+    prompts = [cell.source for cell in handed_out if cell.kind == "markdown"]
     judgements = [
-        judge_written(question, written[question.key])
+        answers.looked_at(
+            judge_written(question, written[question.key]),
+            [*question.prompts, *prompts],
+            cells,
+            record.execution,
+        )
         if isinstance(question, Written)
         else doubted(
             _judged(question, record.observed[question.key], the_plan.seed),
@@ -608,12 +660,15 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         return _ungraded(the_plan, notebook, Outcome.ERROR, why, path)
     asked = {question.key: question for question in questions if isinstance(question, Question)}
     published = {key: _published(question, the_plan.seed) for key, question in asked.items()}
+    trained = training.training(cells, record.execution) if trains else None
     return NotebookGrade(
         record.submission.notebook,
         Outcome.PASSED,
-        suspicions.suspected(judgements, asked, published, record.submission.cells),
+        suspicions.suspected(judgements, asked, published, cells),
         record,
         path=record.submission.path,
+        training=trained,
+        flags=(training.NOT_TRAINED,) if trained and not trained.shown else (),
     )
 
 
@@ -672,6 +727,7 @@ def manifest(gradebook: Gradebook) -> dict[str, Any]:
         "torch": metadata.version("torch"),
         "seed": gradebook.seed,
         "assignment": {"key": gradebook.assignment, "digest": gradebook.digest},
+        **({"corpus": gradebook.corpus} if gradebook.corpus else {}),
         "kernel": gradebook.kernel,
         "rung": gradebook.rung,
         **({"notices": list(gradebook.notices)} if gradebook.notices else {}),

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from grader import wire
 from grader.errors import StoreError
-from grader.model import FileNote, Observation, Outcome, Record, Told
+from grader.model import FileNote, Observation, Outcome, Record, Review, Told
 
 FORMAT = 4  # of the stored records; another one is graded anew
 WRITTEN_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
@@ -184,6 +184,26 @@ class Store:
             return Told()
         except (OSError, ValueError, TypeError) as error:
             raise StoreError(f"{self.folder} holds no whole run: {error}") from None
+
+    def save_reviews(self, reviews: Iterable[Review]) -> None:
+        """Keep what people decided; not among the records, which a fresh run forgets."""
+        data = [dataclasses.asdict(review) for review in reviews]
+        text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+        self.write("reviews.json", text.encode("utf-8", "replace"))
+
+    def reviews(self) -> tuple[Review, ...]:
+        """What `save_reviews` was given last; nothing, if it never was.
+
+        Raises StoreError if it cannot be read.
+        """
+        path = self.folder / "reviews.json"
+        try:
+            data = json.loads(path.read_bytes())
+            return _reader_of(tuple[Review, ...]).validate_python(data)  # type: ignore[no-any-return]
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from None
 
     def manifest(self) -> dict[str, Any]:
         """What run.json says.  Raises StoreError if it is not there or not ours."""

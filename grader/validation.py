@@ -267,7 +267,7 @@ async def _observe(
                 told(number, execution.error)
 
     async with (
-        notebook.sandbox(ours, known, the_plan.assignment.data, limits) as kernels,
+        notebook.sandbox(ours, known, the_plan.data, limits) as kernels,
         asyncio.TaskGroup() as group,
     ):
         for number, variant in enumerate(programs):

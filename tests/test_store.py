@@ -23,6 +23,7 @@ from grader.model import (
     Outcome,
     Place,
     Record,
+    Review,
     Submission,
 )
 from grader.store import Store, from_json, to_json
@@ -223,3 +224,18 @@ def test_exports_are_private_and_a_folder_of_them_can_be_made_anew(tmp_path):
     assert kept.read_bytes() == b"x" and new.read_bytes() == b"{}"
     for path in (tmp_path / "results" / "export").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_what_people_decided_outlasts_a_fresh_run(tmp_path):
+    store = Store(tmp_path)
+    reviews = (Review("R1", "colab3", "description", 7.5, "林", "2024-12-20", "好", "ab"),)
+
+    assert store.reviews() == ()
+    with store.held():
+        store.save_reviews(reviews)
+        store.forget()
+
+    assert store.reviews() == reviews
+    (tmp_path / "reviews.json").write_text("[{}]", "utf-8")
+    with pytest.raises(StoreError, match=r"reviews\.json cannot be read"):
+        store.reviews()

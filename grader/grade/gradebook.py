@@ -53,6 +53,7 @@ def grades(
 def _flags(notebooks: Iterable[NotebookGrade], of_files: Iterable[str]) -> tuple[str, ...]:
     own = list(notebooks)
     raised = {flag for n in own for j in n.judgements for flag in j.flags}
+    raised |= {flag for n in own for flag in n.flags}
     late = {late_flag(n.notebook) for n in own if n.lateness is Lateness.LATE}
     handed_in = [n for n in own if n.outcome is not Outcome.MISSING]
     unknown = any(n.lateness is Lateness.NOT_CHECKED for n in handed_in)

@@ -12,12 +12,12 @@ import importlib
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 from grader.authoring import Assignment
-from grader.errors import AssignmentError, SubmissionError
+from grader.errors import AssignmentError, SubmissionError, UsageError
 from grader.ingest import notebooks, percent
 from grader.model import NotebookCell
 
@@ -81,12 +81,50 @@ def digest(assignment: Assignment) -> str:
                 f"{assignment.key}: its data should hold {path}, which is not there"
             )
         named += _files(path, f"data/{path.name}")
+    return _digest(named)
+
+
+def _digest(named: Iterable[tuple[str, Path]]) -> str:
     whole = hashlib.sha256()
     for name, path in sorted(named):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         whole.update(f"{name}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def with_corpus(assignment: Assignment, folder: Path) -> dict[str, Path]:
+    """What notebooks find beside them, by name, with `folder` in the place of the corpus.
+
+    Raises UsageError if the assignment has none, or the folder lacks a file of it.
+    """
+    data = assignment.named_data
+    if not assignment.corpus:
+        raise UsageError(f"--corpus {folder}: {assignment.key} has no corpus to be replaced")
+    if not folder.is_dir():
+        raise UsageError(f"--corpus {folder}: there is no such folder")
+    needed = sorted(path.name for path in data[assignment.corpus].iterdir())
+    lacking = [name for name in needed if not (folder / name).is_file()]
+    if lacking:
+        raise UsageError(
+            f"--corpus {folder}: it lacks {', '.join(lacking)}; rename its files to "
+            f"{', '.join(needed)}"
+        )
+    return {**data, assignment.corpus: folder}
+
+
+def digest_of(folder: Path) -> str:
+    """A SHA-256, in hex, of every file in a folder, by its name and its bytes."""
+    return _digest(_files(folder, ""))
+
+
+def handed_out(assignment: Assignment) -> Mapping[str, tuple[NotebookCell, ...]]:
+    """For each notebook the cells of the handout; none if the assignment keeps no handout.
+
+    Raises AssignmentError if its folder lacks a notebook, or one cannot be read.
+    """
+    folder = assignment.handout
+    return {key: _cells(assignment, folder, key) for key in assignment.notebooks} if folder else {}
 
 
 def expected_cells(assignment: Assignment) -> Mapping[str, tuple[NotebookCell, ...]]:

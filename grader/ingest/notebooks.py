@@ -17,7 +17,7 @@ from grader.errors import SubmissionError
 from grader.model import NotebookCell
 
 LIMIT_BYTES = 100 * 10**6
-LIMIT_OUTPUT = 20_000  # characters of a cell's saved output that are kept
+LIMIT_OUTPUT = 200_000  # characters of a cell's saved output that are kept
 
 _NEWEST_FORMAT = 4
 _SHOWN_NOTES = 10

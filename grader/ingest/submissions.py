@@ -11,6 +11,7 @@ import contextlib
 import difflib
 import hashlib
 import os
+import re
 import stat
 import sys
 import unicodedata
@@ -20,12 +21,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader import names
-from grader.authoring import Assignment
+from grader.authoring import Assignment, Written
 from grader.errors import SubmissionError, UsageError
-from grader.ingest import archives, notebooks
+from grader.ingest import archives, notebooks, tables, texts
 from grader.ingest.owners import Claim, Owner, Owners
 from grader.ingest.rosters import Roster
-from grader.model import IDENTICAL_FILE, FileNote, NotebookCell, Submission
+from grader.model import IDENTICAL_FILE, Beside, FileNote, NotebookCell, Submission
 
 _COPIES = {".ipynb_checkpoints": "a checkpoint of Jupyter's", "__macosx": "left by macOS"}
 _LEFT_BEHIND = {"thumbs.db": "left by Windows", "desktop.ini": "left by Windows"}
@@ -34,6 +35,7 @@ _NO_ROSTER = Roster()
 _NOTHING: Mapping[str, str] = {}
 _BY_HAND = (sys.maxsize, 0)  # newer than any resubmission
 _DEPTH = 2  # a class's zip, and in it what a student has zipped
+_NOTEBOOK_PAGE = re.compile(r'class="[^"]*jp-(?:Notebook|Cell)|nbconvert', re.IGNORECASE)
 _ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 
@@ -79,6 +81,7 @@ class _Candidate:
     notes: tuple[str, ...] = ()
     problem: str = ""  # why it is no notebook
     other: bool = False  # by its name it is not meant to be one
+    text: str = ""  # of a file that may be an answer beside a notebook
     refused: bool = False  # and yet a person has to look
     named: names.Named | None = None  # once it is known whose it is
     owner: Owner = _NOBODY
@@ -169,6 +172,8 @@ def collect(
         submission, said = _counting(groups[student, notebook])
         submissions += [submission] if submission else []
         notes += said
+    submissions = list(_with_texts(submissions, placed, assignment))
+    notes = _texts_told(notes, submissions)
     files = sorted(_alike_flagged(notes), key=lambda note: (note.path, note.sha256))
     return Intake(tuple(submissions), tuple(files), tuple(sorted(opened)))
 
@@ -304,7 +309,13 @@ def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
         said = file.problem or _not_a_notebook(own_name, sent)
         refused = bool(file.problem)
         return _Candidate(
-            file.path, Claim(named, sent), own_name, problem=said, other=True, refused=refused
+            file.path,
+            Claim(named, sent),
+            own_name,
+            problem=said,
+            other=True,
+            refused=refused,
+            text="" if refused else _text(file, own_name),
         )
     candidate = _Candidate(
         file.path,
@@ -407,6 +418,69 @@ def _not_placed(
     return notes
 
 
+def _text(file: _File, own_name: str) -> str:
+    """What stands in a file that may be a written answer; empty if it is none or too long."""
+    ending = Path(own_name).suffix.lower()
+    if ending not in texts.ENDINGS or names.ends_as_notebook(Path(own_name).stem):
+        return ""
+    try:
+        data = _content(file, texts.LIMIT_BYTES)
+    except SubmissionError:
+        return ""
+    text = tables.text_of(data)
+    if text is None or (ending in (".html", ".htm") and _NOTEBOOK_PAGE.search(text)):
+        return ""
+    return texts.of_html(text) if ending in (".html", ".htm") else "\n".join(text.splitlines())
+
+
+def _with_texts(
+    submissions: Sequence[Submission], candidates: Sequence[_Candidate], assignment: Assignment
+) -> Iterator[Submission]:
+    """The submissions, those with questions to be answered in words with the texts beside them.
+
+    A text is a student's whose id its path holds, or who handed it in, or whose notebooks are the
+    only ones where it lies.
+    """
+    lie_in: dict[str, set[str]] = defaultdict(set)
+    for submission in submissions:
+        lie_in[submission.path.rpartition("/")[0]].add(submission.student)
+    students = {submission.student for submission in submissions}
+    found: dict[str, list[tuple[_Candidate, Beside]]] = defaultdict(list)
+    for candidate in candidates:
+        if not candidate.text.strip():
+            continue
+        words = set(re.split(r"[^0-9A-Z]+", unicodedata.normalize("NFKC", candidate.path).upper()))
+        named = {candidate.owner.student} & students or words & students
+        there = lie_in[candidate.path.rpartition("/")[0]]
+        owners = named or there
+        if len(owners) == 1:
+            beside = Beside(candidate.path, candidate.text, sure=bool(named))
+            found[next(iter(owners))].append((candidate, beside))
+    for submission in submissions:
+        questions = assignment.notebooks[submission.notebook].questions
+        others = assignment.notebooks.keys() - {submission.notebook}
+        own = tuple(
+            beside
+            for candidate, beside in found[submission.student]
+            if not any(other in candidate.own_name.lower() for other in others)
+        )
+        if own and any(isinstance(question, Written) for question in questions):
+            yield replace(submission, beside=own)
+        else:
+            yield submission
+
+
+def _texts_told(notes: Sequence[FileNote], submissions: Sequence[Submission]) -> list[FileNote]:
+    """The notes, with what is read as an answer said to be that."""
+    read = {beside.path: s for s in submissions for beside in s.beside}
+    return [
+        replace(note, reason=f"a text beside {of.notebook} of {of.student}: read with its answers")
+        if (of := read.get(note.path)) and note.became == "ignored"
+        else note
+        for note in notes
+    ]
+
+
 def _counting(group: list[_Candidate]) -> tuple[Submission | None, list[FileNote]]:
     """Which of one student's files for one notebook counts, and what became of all of them."""
     newest = _newest(group)
@@ -479,14 +553,15 @@ def _tied(group: list[_Candidate], newest: list[_Candidate]) -> list[FileNote]:
     return notes
 
 
-def _content(file: _File) -> bytes:
-    """The bytes of a file; SubmissionError if it cannot be opened or is too large."""
+def _content(file: _File, most_bytes: int = notebooks.LIMIT_BYTES) -> bytes:
+    """The bytes of a file, at most so many and one; SubmissionError if it cannot be opened or is
+    too large to be a notebook."""
     if file.member:
         return file.member.content()
     try:
         with file.place.open("rb") as opened:
             notebooks.refuse_if_huge(os.fstat(opened.fileno()).st_size)
-            data = opened.read(notebooks.LIMIT_BYTES + 1)
+            data = opened.read(most_bytes + 1)
     except OSError as error:
         raise SubmissionError(_cannot_be_opened(error)) from error
     notebooks.refuse_if_huge(len(data))  # it may have grown

@@ -90,13 +90,21 @@ def decoded(path: Path) -> str:
         raise UsageError(f"no such file: {path}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    text = text_of(data)
+    if text is None:
+        raise UsageError(f"{path} is neither UTF-8 nor Big5: save it as UTF-8")
+    return text
+
+
+def text_of(data: bytes) -> str | None:
+    """The text that these bytes are in UTF-8, UTF-16 or Big5; None if they are none."""
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp950"):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise UsageError(f"{path} is neither UTF-8 nor Big5: save it as UTF-8")
+    return None
 
 
 def cell(row: Sequence[str], place: int) -> str:

@@ -200,6 +200,8 @@ def _for_a_person(judgement: Judgement, why: str, flag: str) -> Judgement:
 def judge_written(question: Written, observed: Observed | None) -> Judgement:
     """A text is shown; it is marked by a person, never by rule."""
     verdict = Verdict(question.title, Outcome.NEEDS_REVIEW, None, question.points)
+    found = observed.found if observed else None
+    cell = found.where.cell if found else 0  # 0: in a text beside the notebook
     return Judgement(
         question.key,
         question.title,
@@ -207,9 +209,10 @@ def judge_written(question: Written, observed: Observed | None) -> Judgement:
         None,
         question.points,
         (verdict,),
-        found=observed.found if observed else None,
+        found=found if cell else None,
         written=True,
         text=observed.text if observed else "",
+        text_from=(f"{found.name}, in cell {cell}" if cell else found.name) if found else "",
     )
 
 

@@ -149,8 +149,7 @@ def flags(gradebook: Gradebook) -> list[Flag]:
         raised = {
             (flag, notebook.notebook)
             for notebook in grade.notebooks
-            for judgement in notebook.judgements
-            for flag in judgement.flags
+            for flag in (*notebook.flags, *(f for j in notebook.judgements for f in j.flags))
         }
         known = {flag for flag, _ in raised}
         raised |= {(flag, "") for flag in grade.flags if flag not in known}

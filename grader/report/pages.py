@@ -30,7 +30,7 @@ from grader.model import (
     Outcome,
     Verdict,
 )
-from grader.report import overview, prose, wording
+from grader.report import curves, overview, prose, wording
 from grader.report.drawing import Drawing, HeatMap, drawing
 from grader.report.excerpt import Excerpt, excerpt
 from grader.report.wording import clipped, counted, lost, place_said, points, visible
@@ -99,6 +99,16 @@ class Text:
 
     html: Markup
     length: prose.Length | None
+    found: str = ""  # where
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """By whom an answer was marked, and why so."""
+
+    by: str
+    reason: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ class Card:
     text: Text | None = None
     by_person: bool = False
     followed: bool = False
+    marked: Marked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,7 @@ class Right:
     text: Text | None
     by_person: bool
     followed: bool
+    marked: Marked | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +232,7 @@ def student_page(grade: Grade, gradebook: Gradebook) -> str:
         cards=_cards(grade),
         rights=[right for n in grade.notebooks for right in _rights(n)],
         waiting=[waiting for n in grade.notebooks for waiting in _waiting(n)],
+        trained=[(n.notebook, curves.drawn(n.training)) for n in grade.notebooks if n.training],
         changed=[changed for n in grade.notebooks if (changed := _changed(n))],
         handed_in=[n.notebook for n in grade.notebooks if n.outcome is Outcome.PASSED],
     )
@@ -301,6 +314,7 @@ def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
     main = judgement.finding
     untouched = judgement.outcome in (Outcome.BLANK, Outcome.MISSING)
     told = {main.advice.strip()} if main else set()
+    told_by_person = judgement.written and judgement.review  # its finding is the reason
     claims = []
     for verdict in judgement.verdicts:
         costs = lost(verdict.earned, verdict.possible) > 0
@@ -322,7 +336,7 @@ def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
         earned=judgement.earned,
         possible=judgement.possible,
         said=wording.said_of(judgement),
-        advice=prose.advice(main.advice) if main else Markup(),
+        advice=prose.advice(main.advice) if main and not told_by_person else Markup(),
         claims=tuple(claims),
         pictures=() if untouched else tuple(_pictures(judgement)),
         code=excerpt(cells, where, judgement.found) if where else None,
@@ -331,7 +345,16 @@ def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
         text=_text(judgement),
         by_person=judgement.written or wording.REVIEWED in judgement.flags,
         followed=wording.FOLLOW_THROUGH in judgement.flags,
+        marked=_marked(judgement),
     )
+
+
+def _marked(judgement: Judgement) -> Marked | None:
+    review = judgement.review
+    if review is None:
+        return None
+    by = clipped(visible(wording.reviewed_said(review)), _CALL_LIMIT)
+    return Marked(by, prose.advice(review.reason))
 
 
 def _claim(verdict: Verdict, finding: Finding | None, told: set[str]) -> Claim:
@@ -382,7 +405,8 @@ def _text(judgement: Judgement) -> Text | None:
     if not judgement.text.strip():
         return None
     length = prose.length(judgement.text) if judgement.written else None
-    return Text(prose.markdown(judgement.text), length)
+    found = clipped(visible(judgement.text_from), _CALL_LIMIT)
+    return Text(prose.markdown(judgement.text), length, found, judgement.notes)
 
 
 def _rights(notebook: NotebookGrade) -> Iterable[Right]:
@@ -406,6 +430,7 @@ def _rights(notebook: NotebookGrade) -> Iterable[Right]:
             text=_text(judgement) if whole else None,
             by_person=judgement.written or wording.REVIEWED in judgement.flags,
             followed=wording.FOLLOW_THROUGH in judgement.flags,
+            marked=_marked(judgement) if whole else None,
         )
 
 

@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from grader.model import Finding, Grade, Gradebook, Judgement
+from grader.model import Finding, Grade, Gradebook, Judgement, Outcome
 from grader.report.wording import (
     by_student,
     cell_of,
@@ -30,6 +30,7 @@ _QUESTION_COLUMNS = [
     *("student_id", "notebook", "question", "outcome"),
     *("earned", "possible", "misconceptions", "flags"),
 ]
+_REVIEW_COLUMNS = ["student_id", "notebook", "question", "earned", "by", "at", "reason"]
 _VERDICT_COLUMNS = [
     *("student_id", "notebook", "question", "claim", "outcome"),
     *("earned", "possible", "misconception", "advice", "cell", "flags"),
@@ -156,6 +157,23 @@ def verdicts_csv(gradebook: Gradebook) -> bytes:
                 ]
             )
     return as_csv(_VERDICT_COLUMNS, rows)
+
+
+def reviews_csv(gradebook: Gradebook) -> bytes:
+    """One row an answer that waits for a person, with room for points, who, when and why: UTF-8.
+
+    A notebook that could not be graded is not there: its file has to be asked for again.
+    """
+    rows = [
+        [defused(grade.student), defused(notebook.notebook), defused(judgement.question)]
+        + [""] * (len(_REVIEW_COLUMNS) - 3)
+        for grade in by_student(gradebook)
+        for notebook in grade.notebooks
+        if notebook.outcome is Outcome.PASSED
+        for judgement in notebook.judgements
+        if judgement.earned is None
+    ]
+    return as_csv(_REVIEW_COLUMNS, rows)
 
 
 def _advice(finding: Finding | None) -> str:

@@ -13,6 +13,7 @@ from grader.model import (
     NotebookGrade,
     Outcome,
     Place,
+    Review,
     Verdict,
 )
 
@@ -53,11 +54,15 @@ FLAGS = {  # what a flag says to the staff; none of them costs anything
     "identical_file": "the same file, to the byte, as another student's",
     "lateness_not_checked": "nobody has looked whether it was handed in on time",
     "not_executed": "no cell was run before it was handed in, or every trace of it was cleared",
+    "not_trained": "nothing that is saved in the file shows that the model was trained",
     "only_published": "right on the case that the handout prints and on no other",
     "package_missing": "the notebook imports a package that this machine lacks",
     "redefined": "answered more than once: what is as it was handed out hides no other answer, and "
     "a person decides between two that earn different points",
     "reads_globals": "the function reads a name of the notebook that it is given as an argument",
+    "prompt_copied": "a written answer is the text that was handed out, and nothing else",
+    "quotes_unseen": "a written answer quotes a loss or a perplexity that no output shows",
+    "review_outdated": "a person marked an earlier file than the one that counts now",
     REVIEWED: "a person decided",
     "saved_output_differs": "the saved output shows the printed values, but the run does not give "
     "them: run in another order, changed afterwards, or typed in",
@@ -137,6 +142,11 @@ def shown_outcome(judgement: Judgement) -> Outcome:
 def unmarked_texts(notebooks: Iterable[NotebookGrade]) -> int:
     """How many written answers nobody has marked yet."""
     return sum(j.written and j.earned is None for n in notebooks for j in n.judgements)
+
+
+def reviewed_said(review: Review) -> str:
+    """Who marked an answer and when, as far as it was written down."""
+    return f"Marked by {review.by or 'a person'}{f', {review.at}' if review.at else ''}."
 
 
 def lateness_said(notebook: NotebookGrade) -> str:
@@ -234,7 +244,9 @@ def events(execution: Execution) -> list[tuple[str, str]]:
     elif execution.error:
         told.append(("it did not run to its end", execution.error))
     for cell in execution.left_out:
-        told.append((f"cell {cell} was left out: it never ended, or it ended Python itself", ""))
+        why = "it never ended, or it ended Python itself"
+        kept = "what it defines, and sets before its first loop, was kept if that could be run"
+        told.append((f"cell {cell} was left out: {why}; {kept}", ""))
     for failure in execution.failures:
         told.append((f"{place_said(failure.where)} stopped with an error", failure.error))
     return told + [(adapted, "") for adapted in execution.adapted]

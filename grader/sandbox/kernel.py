@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -500,17 +500,18 @@ def _folder_bytes(folder: Path) -> int:
     return total
 
 
-def data_folder(home: Path, data: Sequence[Path]) -> str:
-    """A copy below `home` of what the homework hands out, for kernels to read; "" if nothing."""
+def data_folder(home: Path, data: Mapping[str, Path]) -> str:
+    """A copy below `home` of what the homework hands out, by its names there, for kernels to read;
+    "" if nothing."""
     if not data:
         return ""
     folder = home / "data"
     folder.mkdir()
-    for path in data:
+    for name, path in data.items():
         if path.is_dir():
-            shutil.copytree(path, folder / path.name)
+            shutil.copytree(path, folder / name)
         else:
-            shutil.copy(path, folder / path.name)
+            shutil.copy(path, folder / name)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return str(folder)

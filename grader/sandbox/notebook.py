@@ -15,12 +15,22 @@ from typing import Any
 
 from grader.authoring import Cell, Question, Trial
 from grader.errors import SandboxError
-from grader.model import CellFailure, Execution, Limits, Observed, Outcome, Place, Submission
+from grader.model import (
+    CellFailure,
+    Execution,
+    Limits,
+    Observed,
+    Outcome,
+    Place,
+    Printed,
+    Submission,
+)
 from grader.sandbox import probe, slices
 from grader.sandbox.ground import Ground
 from grader.sandbox.kernel import Kernel, Kernels, Ran, data_folder
 from grader.sandbox.probe import Cases
 
+MOST_PRINTED = 200_000  # characters of a notebook's that are kept
 MOST_LEFT_OUT = 4  # cells that may kill the kernel before we give up on the notebook
 LIGHT_SECONDS = 1.0  # a notebook that ran no longer is run again sooner than forked beforehand
 
@@ -36,6 +46,8 @@ async def observe(
     seed: int,
     outputs: list[list[Any]] | None = None,
     follows: Follows = lambda observed: {},
+    *,
+    keeps_printed: bool = False,
 ) -> tuple[Execution, dict[str, Observed]]:
     """What happened when the notebook ran, and what was seen of each question.
 
@@ -43,17 +55,19 @@ async def observe(
              what was seen of all; asked last, when nothing is left that ours could help to forge
     seed     of what a notebook leaves unseeded, with the notebook's own bytes
     outputs  a list to hold those of each cell that runs, if wanted
+    keeps_printed  whether the execution is to say what the cells printed
 
     Raises SandboxError if no kernel can be started.
     """
-    return await _Run(submission, questions, kernels, seed, outputs, follows).result()
+    run = _Run(submission, questions, kernels, seed, outputs, follows, keeps_printed)
+    return await run.result()
 
 
 @contextlib.asynccontextmanager
 async def sandbox(
-    ground: Ground, submissions: Sequence[Submission], data: Sequence[Path], limits: Limits
+    ground: Ground, submissions: Sequence[Submission], data: Mapping[str, Path], limits: Limits
 ) -> AsyncIterator[Kernels]:
-    """Kernels for these submissions; `data` is what notebooks find beside them.
+    """Kernels for these submissions; `data` is what notebooks find beside them, by its names.
 
     Raises PipeError if there are none of the kind that the ground names.
     """
@@ -75,6 +89,7 @@ async def sandbox(
 
 FROM = re.compile(r"(?:^|[;:])[ \t]*from[ \t]+(\w+)", re.MULTILINE)
 IMPORT = re.compile(r"(?:^|[;:])[ \t]*import[ \t]+([\w., \t]+)", re.MULTILINE)
+OVERWRITTEN = re.compile(r"[^\n\r]*\r+(?=[^\n\r])")
 
 
 def imported(submission: Submission) -> frozenset[str]:
@@ -91,6 +106,22 @@ def imported(submission: Submission) -> frozenset[str]:
     return frozenset(found)
 
 
+def _printed(outputs: Sequence[Any]) -> str:
+    """What a terminal shows of a cell's outputs in the end: stdout, then stderr.
+
+    How often a progress bar was drawn is the clock's, so of what overwrites its line only the last
+    state is kept; and which stream came first may be chance.
+    """
+    streams: dict[str, list[str]] = {"stdout": [], "stderr": []}
+    for output in outputs:
+        said = output.get("text")
+        if output.get("output_type") == "stream" and isinstance(said, str):
+            streams.setdefault(str(output.get("name")), []).append(said)
+    text = "\n".join("".join(parts) for parts in streams.values() if parts)
+    seen = OVERWRITTEN.sub("", text.replace("\r\n", "\n"))
+    return seen.encode("utf-8", "replace").decode("utf-8")
+
+
 def _unlike(seed: object) -> int:
     """A seed for use inside, from which nobody comes back to that of the cases."""
     return int.from_bytes(hashlib.sha256(f"inside {seed}".encode()).digest()[:6])
@@ -105,13 +136,17 @@ class _Run:
         seed: int,
         outputs: list[list[Any]] | None,
         follows: Follows,
+        keeps_printed: bool,
     ) -> None:
         self.submission, self.questions, self.kernels = submission, questions, kernels
         self.limits = kernels.limits
         self.seed, self.outputs, self.follows = seed, outputs, follows
+        self.keeps_printed = keeps_printed
+        self.printed: tuple[Printed, ...] = ()
         self.imports = imported(submission)
         self.statements = slices.statements(submission.cells)
         self.left_out: list[int] = []
+        self.passed_over: set[int] = set()  # of these, cells of which no part can be run
         self.failures: dict[int, CellFailure] = {}
         self.late = False
         self.adapted: tuple[str, ...] = ()
@@ -172,6 +207,7 @@ class _Run:
             tuple(sorted(self.left_out)),
             self.adapted,
             missing=self.missing,
+            printed=self.printed,
         )
         return execution, self._observed()
 
@@ -194,13 +230,20 @@ class _Run:
         return tuple(self.failures[cell] for cell in sorted(self.failures))
 
     async def _run_cells(self, running: Kernel) -> dict[int, int]:
-        """Runs every cell but those left out; the cell of each numbered run of the kernel."""
+        """Runs every cell, of those left out only what cannot have been the reason; the cell of
+        each numbered run of the kernel."""
         runs: dict[int, int] = {}
         if self.outputs is not None:
             self.outputs.clear()
+        printed: list[Printed] = []
+        room = MOST_PRINTED
         ends = time.monotonic() + self.limits.notebook_seconds
         for number, cell in enumerate(self.submission.cells, 1):
-            if cell.kind != "code" or not cell.source.strip() or number in self.left_out:
+            left_out = number in self.left_out
+            source = cell.source
+            if left_out:
+                source = "" if number in self.passed_over else slices.made_before_loops(source)
+            if cell.kind != "code" or not source.strip():
                 continue
             left = ends - time.monotonic()
             if left <= 0:
@@ -211,14 +254,24 @@ class _Run:
                     f"{self.limits.notebook_seconds:g} s",
                 )
                 break
-            ran = await running.run(cell.source, min(self.limits.cell_seconds, left))
+            ran = await running.run(source, min(self.limits.cell_seconds, left))
             runs[ran.run] = number
             if self.outputs is not None:
                 self.outputs.append(running.outputs)
+            if left_out and ran.how == "gone":
+                self.passed_over.add(number)
+                break
+            if left_out:
+                continue
             self._note(number, ran)
+            if self.keeps_printed and ran.how in ("ok", "raised") and room:
+                text = _printed(running.outputs)[:room]
+                printed += [Printed(number, text)] if text else []
+                room -= len(text)
             if ran.how == "gone":
                 self.left_out.append(number)
                 break
+        self.printed = tuple(printed)
         return runs
 
     def _note(self, number: int, ran: Ran) -> None:

@@ -730,18 +730,21 @@ class ForkManager(PipeManager):
         super().__init__(kernel.zygote, {}, kernel.spot)
         self.kernel, self.wire = kernel, wire
         self.raw = {name: os.dup(descriptor) for name, descriptor in kernel.raw.items()}
+        self.refused = True  # until something shows that there is one
 
     @property
     def patience(self) -> float:
         return FORK_SECONDS
 
     def unanswered(self) -> None:
+        self.refused = False
         self.kernel.forks = False  # each would cost as much time again
 
     async def start_kernel(self, **_: Any) -> None:
         pass
 
     def met(self, descriptors: list[int]) -> bool:
+        self.refused = False
         # a notebook can send what it likes: no process but one below its kernel is ever signalled
         if not descriptors:
             return False
@@ -756,7 +759,8 @@ class ForkManager(PipeManager):
 
     def end(self, why: str) -> None:
         self.why = self.why or why
-        processes.kill_below(self.kernel.pid)
+        if not self.refused:  # or the workers that the notebook itself has would be ended
+            processes.kill_below(self.kernel.pid)
 
     async def shutdown_kernel(self, now: bool = False) -> None:
         self.disconnect()  # upon which it ends

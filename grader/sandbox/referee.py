@@ -27,7 +27,7 @@ async def differences(
     ground: Ground,
     submissions: Sequence[Submission],
     questions: Mapping[str, Mapping[str, tuple[Question, Trials]]],
-    data: Sequence[Path],
+    data: Mapping[str, Path],
     seed: int,
     limits: Limits,
 ) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ IN_PLACE = frozenset(("np", "numpy", "torch", "random", "list"))  # np.copyto(ou
 FILES = "<files>"  # all files together count as one name, changed by what writes one
 PYTHON_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 
+_DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -58,6 +60,28 @@ def python(source: str) -> ast.Module | None:
 def as_python(source: str) -> str:
     """The cell as plain Python, line for line."""
     return source if _parsed(source) is not None else _without_magics(source)
+
+
+def made_before_loops(source: str) -> str:
+    """Of a cell that never ended what it imports and defines, and the names that it sets before its
+    first loop or the like, on their own lines; empty if that is nothing."""
+    tree = python(source)
+    lines = as_python(source).split("\n")
+    kept: set[int] = set()
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            plain = all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
+        else:
+            plain = isinstance(node, (ast.Import, ast.ImportFrom, *_DEFINES))
+        if plain:
+            decorators = node.decorator_list if isinstance(node, _DEFINES) else []
+            first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+            kept.update(range(first, (node.end_lineno or first) + 1))
+        elif not isinstance(node, ast.Expr):
+            break
+    made = [line if number in kept else "" for number, line in enumerate(lines, 1)]
+    return "\n".join(made) if kept else ""
 
 
 @lru_cache(256)  # most cells of a class are as handed out
@@ -139,7 +163,7 @@ def statements(cells: Sequence[NotebookCell]) -> list[Statement]:
 def _is_function(
     node: ast.stmt,
 ) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    return isinstance(node, _DEFINES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +201,7 @@ def _defined(node: ast.stmt, known: dict[str, _Function]) -> dict[str, _Function
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
         made: ast.AST = node.value
         names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+    elif isinstance(node, _DEFINES):
         made, names = node, [node.name]
     else:
         return {}

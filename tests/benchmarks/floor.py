@@ -1,6 +1,6 @@
 """The least that running a class's notebooks and asking them can cost: a fork, `exec`, the calls.
 
-    python floor.py <assignment> <notebook> <file>...
+    python floor.py <assignment> <notebook> [--cells-only] <file>...
 
 One process imports numpy, matplotlib and (if a notebook does) torch, then for each notebook forks:
 the child runs the text of the cells by `exec` and makes the calls that the grader makes, on the
@@ -8,7 +8,8 @@ same cases, and ends.  There is no wall, no message and no kernel; no result is 
 or kept.  Colab's own lines are put aside beforehand, and paths on its drive are those of the data.
 
 It says "ready" when all is imported and prepared, waits for a line, and ends with a line of JSON:
-how many cells and calls there were, and how many of them raised.
+how many cells and calls there were, and how many of them raised.  With --cells-only
+nothing is called.
 """
 
 import gc
@@ -25,6 +26,7 @@ import matplotlib.pyplot  # noqa: F401  (the notebooks' imports are ready, as th
 import numpy as np
 
 SEED = 14
+CELLS_ONLY = "--cells-only"
 DRIVE = re.compile(r"(['\"])/content/drive/[^'\"]*?(/wikitext-2|/)(['\"])")
 
 
@@ -116,6 +118,8 @@ def run(cells, trials, tally):
 def main(assignment_name, notebook, *files):
     from grader.ingest import assignments
 
+    cells_only = CELLS_ONLY in files
+    files = [file for file in files if file != CELLS_ONLY]
     assignment = assignments.load(assignment_name)
     data = data_of(assignment)
     books = []
@@ -130,7 +134,7 @@ def main(assignment_name, notebook, *files):
         if "optim" in texts:
             import torch._dynamo  # noqa: F401  (which the first optimizer imports)
     questions = assignment.notebooks[notebook].questions
-    todo = [(cells, list(asked(questions, cells))) for cells in books]
+    todo = [(cells, [] if cells_only else list(asked(questions, cells))) for cells in books]
     said = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):

@@ -180,7 +180,7 @@ def first(files):
         return ran
 
     async def every():
-        data, limits = the_plan.assignment.data, the_plan.limits
+        data, limits = the_plan.data, the_plan.limits
         async with notebook.sandbox(ground, intake.submissions, data, limits) as kernels:
             await notebook.observe(intake.submissions[0], {}, kernels, 1)
             for submission in intake.submissions:

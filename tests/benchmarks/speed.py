@@ -34,7 +34,7 @@ from meter import Children, Meter
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("colab1", "colab2", "colab3")
 SAMPLES = ("R13940001", "R13940003", "R13940004", "R13940005")
-PARTS = ("cost", "memory", "first", "three")
+PARTS = ("cost", "memory", "first", "three", "beyond")
 NBCLIENT = """
 import sys, nbformat
 from nbclient import NotebookClient
@@ -48,6 +48,7 @@ for book in books:
 GOALS = {"colab1": (0.1, 7), "colab2": (0.1, 7), "colab3": (None, 1.5)}
 MEMORY = {"colab1": 250, "colab3": 600}  # MB, of two workers
 FIRST_CELL = 0.050  # seconds
+BEYOND = (3, 150)  # CPU s and MB that a notebook of colab3 costs beyond its cells, shared pages
 SCALE = 1.05  # of 1,000 students beside 100
 MB = 2**20
 
@@ -134,8 +135,9 @@ class Bench:
         alone = {n: v for n, v in self.alone.items() if n != "MPLBACKEND"}
         return self.meter.run([sys.executable, "-c", NBCLIENT, *files], alone, waits=True)
 
-    def floor(self, kind, files):
-        command = [sys.executable, floor.__file__, "week14", kind, *files]
+    def floor(self, kind, files, *, calls=True):
+        bare = [] if calls else [floor.CELLS_ONLY]
+        command = [sys.executable, floor.__file__, "week14", kind, *bare, *files]
         return self.meter.run(command, self.alone, waits=True)
 
 
@@ -219,6 +221,24 @@ def memory(bench, kinds, students):
         used = bench.ours(files, workers=2, look=True)
         peak = used.peak_bytes / MB
         print(f"{kind}  MB {tick(peak, MEMORY.get(kind))}  in {used.peak_processes} processes")
+    print()
+
+
+def beyond(bench, kinds, rounds):
+    """The cells alone are run by `exec` in a warm fork; what a run costs once is left out on both
+    sides.  A kernel's memory is what each further one adds to the whole, at their peak."""
+    print("beyond a notebook's own cells: CPU s, and MB of PSS that a further kernel adds")
+    for kind in kinds:
+        files = handed_in(kind, 13, bench.home / f"beyond-{kind}")
+        costs, sizes = [], []
+        for _ in range(rounds):
+            each = (bench.ours(files).cpu - bench.ours(files[:1]).cpu) / 12
+            costs.append(each - bench.floor(kind, files[:8], calls=False).cpu / 8)
+            few, many = (bench.ours(files[:6], n, look=True).peak_bytes for n in (1, 3))
+            sizes.append((many - few) / 2 / MB)
+        most = BEYOND if kind == "colab3" else (None, None)
+        cpu, size = statistics.median(costs), statistics.median(sizes)
+        print(f"{kind}  CPU s {tick(cpu, most[0])}  MB {tick(size, most[1])}", flush=True)
     print()
 
 
@@ -331,6 +351,8 @@ def main():
             memory(bench, given.kinds, min(given.students, 24))
         if "first" in given.only:
             first(bench, given.kinds)
+        if "beyond" in given.only:
+            beyond(bench, given.kinds, given.rounds)
         if "three" in given.only:
             three(bench, given.rounds)
         if given.scale:

@@ -201,6 +201,48 @@ def test_a_notebook_graded_alone_and_anew_comes_out_the_same(command, results, t
         ]
 
 
+def test_what_a_person_marks_counts_and_is_kept(command, results, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(results, again)
+
+    ended = command("export", "csv", "--to-mark", "-o", again)
+
+    path = again / "export" / "reviews.csv"
+    assert (ended.returncode, ended.stdout) == (0, f"{path}\n")
+    rows = table(path)
+    assert list(rows[0]) == ["student_id", "notebook", "question", "earned", "by", "at", "reason"]
+    written = [row for row in rows if row["question"] in ("description", "discussion")]
+    waiting = [r for r in table(results / "questions.csv") if r["outcome"] == "needs_review"]
+    assert len(rows) == len(waiting)
+    assert len(written) >= 24
+    path.write_text(
+        "student_id,notebook,question,earned,by,at,reason\n"
+        "R13940001,colab3,description,7.5,=Lin,2024-12-20,Clear.\n"
+        "R13940001,colab3,discussion,,,,\n"
+    )
+
+    ended = command("judge", again, "--reviews", path)
+
+    assert "1 review taken in, 1 row without points" in ended.stderr
+    for _ in range(2):
+        (row,) = [r for r in table(again / "questions.csv")
+                  if (r["student_id"], r["question"]) == ("R13940001", "description")]  # fmt: skip
+        assert (row["outcome"], row["earned"], row["flags"]) == ("partial", "7.5", "reviewed")
+        (grade,) = [r for r in table(again / "gradebook.csv") if r["student_id"] == "R13940001"]
+        assert (grade["colab3"], grade["needs_review"]) == ("31.5", "1")
+        page = (again / "reports" / "R13940001.html").read_text("utf-8")
+        assert "Marked by =Lin, 2024-12-20." in page
+        command("judge", again)
+
+    before = {name: (again / name).read_bytes() for name in ("questions.csv", "reviews.json")}
+    path.write_text("student_id,notebook,question,earned\nR13940001,colab3,discussion,9\n")
+    ended = command("judge", again, "--reviews", path)
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"error: {path} line 2: earned is 9, not from 0 to 8\n"
+    assert {name: (again / name).read_bytes() for name in before} == before
+
+
 def same_files(one, other):
     """The files of the promise whose bytes differ."""
     names = ["gradebook.csv", "questions.csv", "verdicts.csv", "run.json"]

@@ -3,14 +3,22 @@
 import importlib
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grader.authoring import Assignment, Notebook
-from grader.errors import AssignmentError
-from grader.ingest import percent
-from grader.ingest.assignments import available, digest, expected_cells, load
+from grader.errors import AssignmentError, UsageError
+from grader.ingest import notebooks, percent
+from grader.ingest.assignments import (
+    available,
+    digest,
+    digest_of,
+    expected_cells,
+    load,
+    with_corpus,
+)
 from grader.model import NotebookCell
 
 TABLE = """\
@@ -262,3 +270,74 @@ def test_a_handout_that_cannot_be_read_is_said(tmp_path, name, content, said):
 
     with pytest.raises(AssignmentError, match=said):
         expected_cells(keeping(handout=tmp_path))
+
+
+# percent scripts --------------------------------------------------------------------
+
+PRINTED = """# %%
+train()
+# %% [output]
+# epoch 1 loss 5.5
+#   损失 5.4
+# %% [markdown]
+# Done.
+"""
+
+
+def test_what_a_cell_of_a_percent_script_printed_is_read_and_written():
+    _, cells = percent.split(PRINTED)
+
+    code = NotebookCell("code", "train()", "epoch 1 loss 5.5\n  损失 5.4\n", executed=True)
+    assert cells == [code, NotebookCell("markdown", "Done.")]
+    assert notebooks.read(percent.notebook(cells).encode())[0] == tuple(cells)
+    (silent, _), _ = notebooks.read(percent.notebook(cells, executed=False).encode())
+    assert (silent.output, silent.executed) == ("", False)
+
+
+@pytest.mark.parametrize(
+    "script", ["# %% [output]\n# x\n", "# %% [markdown]\n# %% [output]\n# x\n"]
+)
+def test_nothing_but_code_prints(script):
+    with pytest.raises(ValueError, match="comes after a code cell"):
+        percent.split(script)
+
+
+# a corpus in the place of the small one ------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path):
+    small, real = tmp_path / "small", tmp_path / "real"
+    for folder in (small, real):
+        folder.mkdir()
+        for name in ("train.txt", "test.txt"):
+            (folder / name).write_text(folder.name, "utf-8")
+    assignment = Assignment("lab", "Lab", {}, {}, "", data=(small, Path("data.py")), corpus="small")
+    return assignment, real
+
+
+def test_a_real_corpus_stands_under_the_name_of_the_small_one(own):
+    assignment, real = own
+
+    found = with_corpus(assignment, real)
+
+    assert found == {"small": real, "data.py": Path("data.py")}
+    before = digest_of(real)
+    (real / "train.txt").write_text("more", "utf-8")
+    assert digest_of(real) != before
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (lambda a, real: (replace(a, corpus=""), real), "lab has no corpus to be replaced"),
+        (lambda a, real: (a, real / "nowhere"), "there is no such folder"),
+        (lambda a, real: (a, real.parent), "it lacks test.txt, train.txt; rename its files to"),
+    ],
+    ids=["none", "no folder", "other files"],
+)
+def test_a_corpus_that_does_not_fit_is_wrong_use(own, make, said):
+    assignment, folder = make(*own)
+
+    with pytest.raises(UsageError, match=f"--corpus .*: {said}"):
+        with_corpus(assignment, folder)

@@ -57,7 +57,7 @@ def test_a_sound_notebook_is_read_without_a_note():
             True,
         ),
         ({"outputs": [{"data": ["odd"]}, {"data": {"image/png": "AA"}}]}, "", True),
-        ({"outputs": [{"text": "x" * 30_000}, {"text": "y"}]}, "x" * 20_000, True),
+        ({"outputs": [{"text": "x" * 300_000}, {"text": "y"}]}, "x" * 200_000, True),
     ],
     ids=[
         "nothing",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.authoring import Assignment, Notebook
+from grader.authoring import Assignment, Notebook, Written
 from grader.errors import UsageError
 from grader.ingest import notebooks
 from grader.ingest.submissions import collect
@@ -591,3 +591,73 @@ def test_the_same_bytes_of_two_students_are_flagged_with_whose_they_are(tmp_path
         (three, (), ""),
     ]
     assert len(intake.submissions) == 3
+
+
+# texts beside notebooks -----------------------------------------------------------------------
+
+TWO = "R2_week14_colab2_homework"
+WORDS = Assignment(
+    key="week14",
+    title="Attention",
+    points={"colab1": 0, "colab2": 4},
+    notebooks={
+        "colab1": Notebook("colab1", []),
+        "colab2": Notebook("colab2", [Written("method", "Method", 4, ("method",))]),
+    },
+    file_name="{student}_week14_{notebook}_homework.ipynb",
+)
+
+
+def texts_of(folder, files):
+    """For each notebook the texts beside it, and what the files that were not graded became."""
+    intake = collect([laid_out(folder, files)], WORDS)
+    texts = {f"{s.student} {s.notebook}": [(b.path, b.text, b.sure) for b in s.beside]
+             for s in intake.submissions}  # fmt: skip
+    others = {n.path: (n.became, n.reason) for n in intake.files if n.became != "graded"}
+    return texts, others
+
+
+@pytest.mark.parametrize(
+    "path, content, sure, text",
+    [
+        ("R2_method.txt", b"It attends.\r\nYes.", True, "It attends.\nYes."),
+        ("answers r2.md", "# 方法\n注意".encode("cp950"), True, "# 方法\n注意"),
+        ("r2/method.html", b"<h1>Method</h1><p>It attends.", True, "# Method\n\nIt attends."),
+        ("b/method.txt", b"\xff\xfea\x00", False, "a"),
+    ],
+    ids=["named", "chinese", "in a folder of its student's", "only where it lies"],
+)
+def test_a_text_goes_with_the_notebook_that_asks_for_words(tmp_path, path, content, sure, text):
+    files = {f"{ONE}.ipynb": "1", "R2_week14_colab1_homework.ipynb": "2", f"b/{TWO}.ipynb": "3"}
+
+    texts, others = texts_of(tmp_path, {**files, path: content})
+
+    assert texts == {"R1 colab1": [], "R2 colab1": [], "R2 colab2": [(path, text, sure)]}
+    told = "a text beside colab2 of R2: read with its answers"
+    assert others == {path: ("ignored", told)}
+
+
+@pytest.mark.parametrize(
+    "path, content",
+    [
+        ("method.txt", b"It attends."),
+        ("R1_R2.txt", b"It attends."),
+        ("R2_colab1.txt", b"It attends."),
+        ("R2_method.pdf", b"%PDF"),
+        ("R2_method.txt", b" "),
+        ("R2_method.txt", b"\xff\xff\xff"),
+        ("R2_colab2.html", b'<body class="jp-Notebook" data-jp-x="1">x'),
+        (f"{TWO}.ipynb.txt", b"{}"),
+    ],
+    ids=[
+        "nobody's", "two students'", "other notebook's", "pdf", "empty", "no text",
+        "notebook's page", "notebook",
+    ],
+)  # fmt: skip
+def test_what_is_no_text_of_one_students_goes_with_no_notebook(tmp_path, path, content):
+    files = {f"{ONE}.ipynb": "1", f"{TWO}.ipynb": "2", path: content}
+
+    texts, others = texts_of(tmp_path, files)
+
+    assert texts == {"R1 colab1": [], "R2 colab2": []}
+    assert "read with its answers" not in others[path][1]

@@ -19,6 +19,7 @@ from grader.model import (
     NotebookCell,
     Outcome,
     Place,
+    Review,
 )
 from grader.report.drawing import described, drawing
 from grader.report.excerpt import excerpt
@@ -528,3 +529,40 @@ def test_what_the_code_did_is_told_openly_and_is_no_text_of_the_students(make, e
 
 def test_html_in_a_text_is_shown_as_it_was_typed():
     assert markdown("a <b>c</b>") == "<p>a &lt;b&gt;c&lt;/b&gt;</p>\n"
+
+
+# written answers ------------------------------------------------------------------------------
+
+
+def test_a_written_answer_is_shown_with_where_it_was_found_and_what_was_checked(make):
+    text = make.text(
+        "method",
+        text="We train a **transformer** 兩次.",
+        text_from="Method <b>, in cell 12",
+        notes=("It quotes `35.1` as a loss.",),
+    )
+
+    page = student_page(make.grade(make.notebook("colab3", text)), make.gradebook())
+
+    assert "Your text: 6 words, 26 characters" in page
+    assert "Found: Method &lt;b&gt;, in cell 12" in page
+    assert "We train a <strong>transformer</strong> 兩次." in page
+    assert "It quotes <code>35.1</code> as a loss." in page
+
+
+def test_an_answer_that_was_not_found_is_said_to_be_missing(make):
+    page = student_page(make.grade(make.notebook("colab3", make.text(text=""))), make.gradebook())
+
+    assert "We found no text that answers this. A person looks before it is marked." in page
+
+
+def test_who_marked_an_answer_when_and_why_is_shown(make):
+    review = Review("B10901027", "colab3", "method", 3.0, "Lin <TA>", "2024-12-20", "Too `short`.")
+    some = make.text("method", 3.0, finding=Finding("Too `short`."), review=review)
+    whole = make.text("other", 4.0, review=replace(review, question="other", by="", at=""))
+
+    page = student_page(make.grade(make.notebook("colab3", some, whole)), make.gradebook())
+
+    assert page.count("Too <code>short</code>.") == 2
+    assert "Marked by Lin &lt;TA&gt;, 2024-12-20." in page
+    assert "Marked by a person." in page

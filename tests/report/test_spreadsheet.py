@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 
 from grader.model import Finding, Found, Outcome, Place
-from grader.report.spreadsheet import gradebook_csv, points_csv, questions_csv, verdicts_csv
+from grader.report.spreadsheet import (
+    gradebook_csv,
+    points_csv,
+    questions_csv,
+    reviews_csv,
+    verdicts_csv,
+)
 from grader.report.wording import points
 
 BOM = codecs.BOM_UTF8
@@ -188,3 +194,19 @@ def test_an_unpaired_surrogate_does_not_stop_the_file(make):
 )
 def test_points_have_at_most_two_decimals(value, written):
     assert points(value) == written
+
+
+def test_what_a_person_has_to_mark_is_listed_with_room_for_it(make):
+    unsure = make.question("softmax", make.verdict(outcome=Outcome.NEEDS_REVIEW))
+    broken = make.notebook("colab2", make.question(), outcome=Outcome.ERROR)
+    marked = make.text("other", 3.0)
+    colab3 = make.notebook("colab3", make.text("method"), marked, unsure)
+    grades = [make.grade(broken, colab3, student=student) for student in ("R2", "=R1")]
+
+    assert reviews_csv(make.gradebook(*grades)).decode() == (
+        "student_id,notebook,question,earned,by,at,reason\n"
+        "'=R1,colab3,method,,,,\n"
+        "'=R1,colab3,softmax,,,,\n"
+        "R2,colab3,method,,,,\n"
+        "R2,colab3,softmax,,,,\n"
+    )

@@ -67,7 +67,8 @@ def home():
 def data(home):
     """What week 14 hands out beside its notebooks, as kernels find it."""
     handed_out = Path(__file__).parents[2] / "fixtures" / "week14"
-    return kernel.data_folder(home, [handed_out / "data.py", handed_out / "wikitext-2"])
+    names = ("data.py", "wikitext-2")
+    return kernel.data_folder(home, {name: handed_out / name for name in names})
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +86,26 @@ def observe(home, ground):
         return sources[key]
 
     async def observed(
-        cells, *questions, data="", seed=7, follows=lambda seen: {}, outputs=None, **limits
+        cells,
+        *questions,
+        data="",
+        seed=7,
+        follows=lambda seen: {},
+        outputs=None,
+        keeps_printed=False,
+        **limits,
     ):
         asked = {q.key: (q, {t: Cases(t.draw(1)) for t in q.trials}) for q in questions}
         source = kernels(data, **limits)
-        return await notebook.observe(submission(cells), asked, source, seed, outputs, follows)
+        return await notebook.observe(
+            submission(cells),
+            asked,
+            source,
+            seed,
+            outputs,
+            follows=follows,
+            keeps_printed=keeps_printed,
+        )
 
     with asyncio.Runner() as runner:
 

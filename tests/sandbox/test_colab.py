@@ -3,7 +3,7 @@
 import pytest
 
 from grader.authoring import case
-from grader.model import Outcome
+from grader.model import Outcome, Printed
 from tests.sandbox.conftest import asking, failures, seen
 
 pytestmark = pytest.mark.kernel
@@ -302,6 +302,22 @@ def test_training_within_its_steps_is_left_alone(observe):
     assert execution.adapted == ()
 
 
+STILL_THERE = """import torch
+from torch.utils.data import DataLoader, TensorDataset
+set_of = TensorDataset(torch.arange(8.0))
+loader = DataLoader(set_of, 2, num_workers=2, persistent_workers=True)
+assert sum(len(batch) for batch, in loader) == 8"""
+
+
+def test_a_notebook_whose_loader_still_has_its_workers_is_asked(observe):
+    cells = [STILL_THERE, "def loaded(x):\n    return sum(len(b) for b, in loader) + x"]
+
+    execution, observed = observe(cells, asking("loaded", case(1), case(2)))
+
+    assert failures(execution) == {}
+    assert [o.value for o in seen(observed["loaded"])] == [9, 10]
+
+
 # packages that are not here -------------------------------------------------------------
 
 IMPORTS = """import no_such_package, json
@@ -336,3 +352,24 @@ def test_a_student_who_is_ready_for_a_missing_package_is_left_alone(observe):
     execution, _ = observe(cells)
 
     assert (execution.outcome, execution.missing) == (Outcome.PASSED, ())
+
+
+# what is printed ------------------------------------------------------------------------
+
+PRINTS = """import sys, time
+for i in range(3):
+    print(f'{i}/3', end='\\r', file=sys.stderr)
+print('last', file=sys.stderr)
+print('epoch 1 loss 5.5')"""
+
+
+def test_what_a_notebook_printed_is_kept_as_a_terminal_shows_it_in_the_end(observe):
+    cells = [PRINTS, "1 / 0", "print('then'); 1 / 0", "while True: print('x' * 99)"]
+
+    execution, _ = observe(cells, keeps_printed=True, cell_seconds=1, output_bytes=10**9)
+
+    assert execution.printed == (Printed(1, "epoch 1 loss 5.5\n\nlast\n"), Printed(3, "then\n"))
+
+
+def test_nothing_printed_is_kept_of_a_notebook_that_does_not_train(observe):
+    assert observe([PRINTS])[0].printed == ()

@@ -111,6 +111,24 @@ while True:
     assert [o.value for o in seen(observed["double"])] == [42]
 
 
+@pytest.mark.parametrize(
+    "cell, value",
+    [
+        ("import os, math\nn = 40\ndef two(): return 2\nfor i in [0]:\n    os._exit(0)\nn = 1", 42),
+        ("import os, math\nn = os._exit(0)\ndef two(): return 2", None),
+    ],
+    ids=["in a loop", "in what it sets"],
+)
+def test_of_a_cell_that_is_left_out_the_later_ones_have_what_it_made_before(observe, cell, value):
+    cells = [cell, "import math\ndef double(x):\n    return n + two() * math.cos(0)"]
+
+    execution, observed = observe(cells, ASKED)
+
+    assert execution.left_out == (1,)
+    assert failures(execution) == {1: "the kernel died"}
+    assert [o.value for o in seen(observed["double"])] == [value]
+
+
 def test_a_cell_that_sends_more_at_once_than_can_be_read_is_left_out(observe, monkeypatch):
     monkeypatch.setattr(kernel, "LOST_SECONDS", 1)
     monkeypatch.setattr(cold, "MESSAGE_BYTES", 2**20)
