@@ -260,9 +260,9 @@ class Judgement:
     """The verdicts on one question of one student, and what they come to.
 
     `finding` is the one main message: the misconception behind the failures if one is known, or
-    the first failure.  `written` marks a free text, which only a person marks: `text` is that, found
-    at `text_from`, and `notes` say what can be checked of it by rule.  Of code, `text` is what a
-    student is told of what it did, in Markdown.  If `review` is set, `earned` is a person's.
+    the first failure.  `written` marks a free text, which only a person marks: `text` is that,
+    found at `text_from`, and `notes` say what can be checked of it by rule.  Of code, `text` is
+    what a student is told of what it did, in Markdown.  If `review` is set, `earned` is a person's.
     """
 
     question: str
