@@ -240,6 +240,7 @@ def _answers_of(request, ns):
     stand_ins = {}
     for names, source in request["stand_ins"]:
         stand_ins.update(dict.fromkeys(names, _function(source, "<stand-in>")))
+    parameters = {id(one): _parameters(one) for one in (target, by_name)}
     cases = [(trial, encoded) for trial in request["trials"] for encoded in trial["cases"]]
     for number, (trial, encoded) in enumerate([*cases, *cases[:1]]):  # and the first once more
         seed(request["seed"])
@@ -247,7 +248,8 @@ def _answers_of(request, ns):
             target = _Rerun(trial["statements"], request["assigns"], ns)
         # a call of the assignment's own finds its way by the target's own parameters
         asked = target if trial["call"] else by_name or target
-        result = _one_case(asked, _driver(trial["call"]), encoded, ns, stand_ins)
+        names = parameters.get(id(asked), ())
+        result = _one_case(asked, names, _driver(trial["call"]), encoded, ns, stand_ins)
         yield {"case": number, **result}
         if result["outcome"] == "interrupted":
             return  # it would take as long for every other case
@@ -273,9 +275,17 @@ def _function(source, name):
     )
 
 
-def _one_case(target, call, encoded, ns, stand_ins):
+def _parameters(target):
+    """The names of what it takes, where these can be told."""
+    try:
+        return list(inspect.signature(target).parameters)
+    except (TypeError, ValueError):
+        return ()
+
+
+def _one_case(target, parameters, call, encoded, ns, stand_ins):
     plain = decode(encoded["args"]), decode(encoded["given"]) | stand_ins
-    own = _as_kept(target, *plain, ns)
+    own = _as_kept(parameters, *plain, ns)
     result = _tried(target, call, *own, ns)
     if result["outcome"] == "raised" and not _same_objects(own, plain):
         # the notebook may have come to keep its names in another form than when the code ran
@@ -334,17 +344,11 @@ def _is_of_the_call(error):
 # as the notebook keeps it ---------------------------------------------------------------
 
 
-def _as_kept(target, args, given, ns):
+def _as_kept(parameters, args, given, ns):
     """Arguments and given names in the form in which the notebook keeps its own values of these
     names: `omega * x` is right where omega is a np.matrix, and wrong where it is an array."""
     given = {name: _like(value, ns.get(name)) for name, value in given.items()}
-    if isinstance(target, _Rerun):
-        return args, given
-    try:
-        names = list(inspect.signature(target).parameters)
-    except (TypeError, ValueError):
-        return args, given
-    own = [ns.get(name) for name in names] + [None] * len(args)
+    own = [ns.get(name) for name in parameters] + [None] * len(args)
     kept = [_like(value, mine, shapes=False) for value, mine in zip(args, own, strict=False)]
     return kept, given
 
@@ -477,13 +481,14 @@ def _execute(statement, ns):
     exec(_compiled(statement["source"], statement["index"], statement["cell"]), ns)
 
 
+_parsed = functools.cache(ast.parse)
+
+
 @functools.cache
 def _compiled(source, index, cell):
-    tree = ast.parse(source)
-    tree.body = [tree.body[index]]
     name = f"<handed in {cell}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    return compile(tree, name, "exec")
+    return compile(ast.Module([_parsed(source).body[index]], []), name, "exec")
 
 
 # its arguments ---------------------------------------------------------------------------
