@@ -198,8 +198,8 @@ class _Session(Session):
         header=None,
         metadata=None,
     ):
-        if msg_or_type == "execute_input":
-            return {}  # whoever sent the code knows it
+        if msg_or_type == "execute_input" or content == {"execution_state": "busy"}:
+            return {}  # whoever sent the code knows both
         message = msg_or_type
         if not isinstance(message, dict):
             message = self.msg(msg_or_type, content, parent, header, metadata)
@@ -261,7 +261,6 @@ class _Shell(ZMQInteractiveShell):
     """The shell, which does nothing twice: ipykernel asks, and then run_cell asks again."""
 
     _last_cell = (None, "")
-    _last_async = (None, False)
 
     def enable_gui(self, gui=None):
         self.active_eventloop = gui  # no event loop but the kernel's own
@@ -280,15 +279,13 @@ class _Shell(ZMQInteractiveShell):
         return super().transform_ast(node) if imports or len(self.ast_transformers) > 1 else node
 
     def should_run_async(self, raw_cell, *, transformed_cell=None, preprocessing_exc_tuple=None):
-        about = raw_cell, transformed_cell, preprocessing_exc_tuple is None
-        if about != self._last_async[0]:
-            known = super().should_run_async(
-                raw_cell,
-                transformed_cell=transformed_cell,
-                preprocessing_exc_tuple=preprocessing_exc_tuple,
-            )
-            self._last_async = about, known
-        return self._last_async[1]
+        # which is found by compiling it; what names neither awaits nothing
+        awaits = any(word in (transformed_cell or "") for word in ("await", "async"))
+        return awaits and super().should_run_async(
+            raw_cell,
+            transformed_cell=transformed_cell,
+            preprocessing_exc_tuple=preprocessing_exc_tuple,
+        )
 
 
 class _Kernel(IPythonKernel):
