@@ -74,6 +74,7 @@ class _Client(NotebookClient):
         self.on_cell_executed = self._replied
         self.reply: dict[str, Any] = {}
         self.most_bytes = limits.output_bytes
+        self.keeps = True  # outputs, which nbformat checks one by one against its schema
         self.printed = 0
         self.kept = 0  # characters of outputs, of all cells
         self.over: asyncio.Future[None]  # done once a cell has printed more than it may
@@ -107,7 +108,9 @@ class _Client(NotebookClient):
         self.kept += size
         if self.printed > self.most_bytes and not self.over.done():
             self.over.set_result(None)
-        if size and (self.printed > self.most_bytes or self.kept > 2 * self.most_bytes):
+        if size and not (
+            self.keeps and self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
+        ):
             return None
         return super().process_message(msg, cell, cell_index)
 
@@ -146,6 +149,10 @@ class Kernel:
             raise SandboxError(f"the kernel did not start: {error}") from error
         if self.client.reply.get("status") != "ok":
             raise SandboxError(f"the kernel could not be prepared: {self._error()}")
+
+    def forget_outputs(self) -> None:
+        """Keep none of what cells print and show from now on; it is counted as before."""
+        self.client.keeps = False
 
     @property
     def outputs(self) -> list[Any]:
@@ -336,8 +343,9 @@ def _cell(source: str) -> Any:
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _over_output(limits: Limits) -> str:

@@ -233,7 +233,9 @@ class _Run:
         """Runs every cell, of those left out only what cannot have been the reason; the cell of
         each numbered run of the kernel."""
         runs: dict[int, int] = {}
-        if self.outputs is not None:
+        if self.outputs is None:
+            running.forget_outputs()
+        else:
             self.outputs.clear()
         printed: list[Printed] = []
         room = MOST_PRINTED
