@@ -233,10 +233,10 @@ class _Run:
         """Runs every cell, of those left out only what cannot have been the reason; the cell of
         each numbered run of the kernel."""
         runs: dict[int, int] = {}
-        if self.outputs is None:
-            running.forget_outputs()
-        else:
+        if self.outputs is not None:
             self.outputs.clear()
+        elif not self.keeps_printed:
+            running.forget_outputs()
         printed: list[Printed] = []
         room = MOST_PRINTED
         ends = time.monotonic() + self.limits.notebook_seconds
