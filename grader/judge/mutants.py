@@ -92,9 +92,19 @@ def mutants(source: str) -> list[Mutant]:
             if program not in seen:
                 seen.add(program)
                 change = f"{_short(was)} -> {_short(ast.unparse(new))}"
-                made.append(Mutant(change, spot.line, ast.unparse(tree)))
+                mutated = ast.unparse(tree)
+                if _is_python(mutated):  # not everything may stand wherever an expression may
+                    made.append(Mutant(change, spot.line, mutated))
             spot.put(spot.node)
     return sorted(made, key=lambda mutant: mutant.line)
+
+
+def _is_python(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,3 +241,11 @@ def test_a_mutant_equal_to_a_program_as_right_is_right():
     assert is_right(question, right, 0.0)
     assert not is_right(question, right, np.array([0.5, 0.6]))
     assert judge_question(question, handed_in(question, half, 1), 1).outcome is Outcome.PASSED
+
+
+def test_what_would_be_no_python_is_no_mutant():
+    made = mutants("def f(x):\n    return g(*x) if x else 3\n")
+
+    assert len(made) > 3
+    for mutant in made:
+        compile(mutant.source, "f", "exec")
