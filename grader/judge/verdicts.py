@@ -95,10 +95,9 @@ def _departure(
             return None
         if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
             shown_by = Counterexample("", got, None, said, shows)
-    if shown_by is None:
-        return None
-    drawn = picture(question.form(right))
-    return replace(shown_by, call=as_typed(question, case), expected=drawn)
+    return shown_by and replace(
+        shown_by, call=as_typed(question, case), expected=picture(question.form(right))
+    )
 
 
 def agrees(question: Question, value: Any, other: Any) -> bool:

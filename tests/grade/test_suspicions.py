@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grader.authoring import Check, Question, Tolerance
-from grader.grade.suspicions import flagged, not_executed, saved, suspected
+from grader.grade.suspicions import _times, flagged, not_executed, saved, suspected
 from grader.model import Judgement, NotebookCell, Outcome, Verdict
 
 TOLERANCE = Tolerance()
@@ -117,3 +117,7 @@ def test_an_unexecuted_notebook_is_flagged_at_its_code_questions_alone():
 def test_a_flag_that_is_there_changes_nothing():
     judgement = judged(Outcome.FAILED)
     assert flagged(judgement, ["z"]) is judgement
+
+
+def test_more_numbers_than_an_output_has_are_not_in_it():
+    assert _times([np.ones(3)], np.ones(2), Tolerance()) == 0

@@ -193,3 +193,21 @@ def test_our_run_is_read_beside_the_file_and_says_that_it_was_ended():
 )
 def test_what_a_text_quotes_is_told_with_how_it_was_rounded(text, expected):
     assert [(w, v, pytest.approx(off)) for w, v, off in expected] == list(quoted(text))
+
+
+def test_steps_that_begin_anew_go_on_from_where_they_were():
+    found = curve(["step 10 loss 5.0\nstep 20 loss 4.0\nstep 10 loss 3.5\nloss 3.2\n"])
+
+    assert found.unit == "step"
+    assert [place for losses in found.series for place in losses.at] == [10.0, 20.0, 30.0, 30.0]
+
+
+def test_a_loss_without_an_epoch_stands_where_the_training_was():
+    found = curve(["epoch 1 loss 5.0\nloss 4.5\nepoch 2 loss 4.0\nbest loss 4.0\n"])
+
+    assert found.unit == "epoch"
+    assert [place for losses in found.series for place in losses.at] == [0.5, 1.0, 2.0]
+
+
+def test_what_is_no_number_is_not_quoted():
+    assert list(quoted("loss nan, loss inf")) == []

@@ -1,6 +1,7 @@
 """From observations to verdicts, misconceptions, flags and points."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from grader.authoring import Cell, Check, Question, Tolerance, Written, case
 from grader.judge.diagnose import diagnosis, explains
 from grader.judge.expectations import expectations
+from grader.judge.proof import proof
 from grader.judge.questions import (
     doubted,
     judge_question,
@@ -864,3 +866,14 @@ def test_a_missing_package_changes_nothing_that_it_cannot_explain(was):
 def test_without_a_missing_package_every_judgement_stands():
     was = judged(Outcome.FAILED, 0.0)
     assert doubted(was, ()) is was
+
+
+def test_a_program_of_another_convention_is_proved_too():
+    def doubled(x):
+        return x + x
+
+    question = dataclasses.replace(DOUBLE, also_right=[doubled])
+    assignment = SimpleNamespace(notebooks={"colab1": SimpleNamespace(questions=[question])})
+
+    kinds = [(row.kind, row.outcome) for row in proof(assignment, 1)]
+    assert ("also right", Outcome.PASSED) in kinds
