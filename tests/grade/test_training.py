@@ -211,3 +211,9 @@ def test_a_loss_without_an_epoch_stands_where_the_training_was():
 
 def test_what_is_no_number_is_not_quoted():
     assert list(quoted("loss nan, loss inf")) == []
+
+
+def test_a_loss_before_the_first_epoch_stands_at_the_start():
+    found = curve(["loss 9.0\nepoch 1 loss 5.0\n"])
+
+    assert [(losses.at, losses.loss) for losses in found.series] == [((0.0, 1.0), (9.0, 5.0))]
