@@ -1,6 +1,5 @@
 """A class of 100 students with three notebooks each, a tenth of the files damaged."""
 
-import csv
 import gzip
 import json
 import os
@@ -11,7 +10,7 @@ import nbformat
 import pytest
 
 from grader.sandbox import ladder
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, table
 from tests.ingest.test_archives import encrypted, special, zipped
 
 pytestmark = pytest.mark.kernel
@@ -121,11 +120,6 @@ def batch(command, tmp_path_factory, need):
     return damaged, other, first, second, home
 
 
-def rows(results, name):
-    with (results / name).open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def of(row):
     return row["student_id"], row["notebook"]
 
@@ -135,7 +129,7 @@ def test_every_student_has_one_row_and_every_bad_file_a_line(batch):
 
     assert first.returncode == 1, first.stdout + first.stderr
     assert "Traceback" not in first.stderr
-    assert [row["student_id"] for row in rows(home / "r", "gradebook.csv")] == STUDENTS
+    assert [row["student_id"] for row in table(home / "r" / "gradebook.csv")] == STUDENTS
     listed = {f["path"]: f for f in json.loads((home / "r" / "run.json").read_text())["files"]}
     for (student, notebook), no_notebook in damaged.items():
         path = str(home / "both" / f"{student}_week14_{notebook}_homework.ipynb")
@@ -153,13 +147,13 @@ def test_what_is_healthy_is_graded_as_without_the_rest_whatever_workers_and_orde
     assert second.returncode == 0, second.stderr
     for name in ("questions.csv", "verdicts.csv"):
         one, other = (
-            [(who, row) for row in rows(home / run, name) if (who := of(row)) not in damaged]
+            [(who, row) for row in table(home / run / name) if (who := of(row)) not in damaged]
             for run in "rh"
         )
         assert one == other
         assert len({who for who, _ in one}) == 270
     one, other = (
-        [row for row in rows(home / run, "gradebook.csv") if row["student_id"] not in hurt]
+        [row for row in table(home / run / "gradebook.csv") if row["student_id"] not in hurt]
         for run in "rh"
     )
     assert one == other

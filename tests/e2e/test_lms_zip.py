@@ -1,6 +1,5 @@
 """The LMS's zip, as it was downloaded, to a row for each student."""
 
-import csv
 import json
 import shutil
 import zipfile
@@ -8,6 +7,7 @@ import zipfile
 import pytest
 
 from fixtures.make_submissions import SUBMISSIONS
+from tests.e2e.conftest import table
 from tests.ingest.lms_names import canvas, ntu_cool
 
 pytestmark = pytest.mark.kernel
@@ -30,9 +30,8 @@ def class_zip(tmp_path):
     return place
 
 
-def table(path):
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return {row["student_id"]: row for row in csv.DictReader(file)}
+def by_student(path):
+    return {row["student_id"]: row for row in table(path)}
 
 
 def test_a_downloaded_zip_is_graded_as_it_is(command, class_zip, tmp_path):
@@ -42,7 +41,7 @@ def test_a_downloaded_zip_is_graded_as_it_is(command, class_zip, tmp_path):
 
     assert ended.returncode == 1, ended.stderr
     assert "6 files: 3 notebooks, 1 zip (opened), 2 other (1 ignored)" in ended.stderr
-    rows = table(results / "gradebook.csv")
+    rows = by_student(results / "gradebook.csv")
     assert {s: (r["name"], r["colab1"], r["status"]) for s, r in rows.items()} == {
         "R13940001": ("學生甲 (CHIA, A)", "30", "graded"),
         "R13940002": ("學生乙", "", "needs_person"),
@@ -105,7 +104,7 @@ def test_who_is_enrolled_has_a_row_also_when_judged_again(command, class_zip, tm
 
     assert (ran.returncode, judged.returncode) == (1, 1), ran.stderr + judged.stderr
     assert said in ran.stderr and said in judged.stderr
-    rows = table(results / "gradebook.csv")
+    rows = by_student(results / "gradebook.csv")
     assert [(s, r["name"], r["status"]) for s, r in rows.items()] == [
         ("R13940001", "學生甲", "graded"),
         ("R13940002", "學生乙", "needs_person"),
@@ -130,7 +129,7 @@ def test_a_hopeless_name_is_placed_by_hand(command, tmp_path):
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stderr
-    assert table(tmp_path / "r" / "gradebook.csv")["R13940008"]["colab1"] == "30"
+    assert by_student(tmp_path / "r" / "gradebook.csv")["R13940008"]["colab1"] == "30"
 
 
 @pytest.mark.parametrize("said", ["Untitled0.ipynb", "=R1", "x.ipynb="])
@@ -158,7 +157,7 @@ def test_deadlines_are_applied_and_changed_without_running_anything(command, cla
             (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
         ended = command("judge", results, *arguments, cwd=tmp_path)
         assert ended.returncode == 1, ended.stderr
-        rows = table(results / "gradebook.csv")
+        rows = by_student(results / "gradebook.csv")
         return {s[-1]: (r["colab1"], r["total"], r["status"]) for s, r in rows.items()}, ended
 
     ran = command("run", class_zip, "-o", results, "--times", times, COLUMNS="120")
@@ -166,11 +165,11 @@ def test_deadlines_are_applied_and_changed_without_running_anything(command, cla
     assert ran.returncode == 1, ran.stderr
     assert "deadline 2024-12-10 23:59:59 Taipei\n" in ran.stderr
     assert "30 withheld" in ran.stdout
-    row = table(results / "gradebook.csv")["R13940001"]
+    row = by_student(results / "gradebook.csv")["R13940001"]
     assert (row["colab1"], row["total"], row["status"]) == ("0", "0", "late")
     assert row["colab1.softmax"] == "6"
     assert row["flags"] == "colab1_late"
-    assert "lateness_not_checked" not in table(results / "gradebook.csv")["R13940003"]["flags"]
+    assert "lateness_not_checked" not in by_student(results / "gradebook.csv")["R13940003"]["flags"]
     page = next((results / "reports").glob("R13940001*.html")).read_text("utf-8")
     assert "in time it would have earned 30." in page
 
@@ -202,7 +201,7 @@ def test_without_times_lateness_is_not_checked_but_for_canvas_s_mark(command, tm
 
     assert ended.returncode == 0, ended.stderr
     assert "(lateness not checked: no --times)" in ended.stderr
-    rows = table(tmp_path / "r" / "gradebook.csv")
+    rows = by_student(tmp_path / "r" / "gradebook.csv")
     assert {
         s[-1]: (r["total"], r["status"], r["flags"].split(";")[-1]) for s, r in rows.items()
     } == {

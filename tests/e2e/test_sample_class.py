@@ -1,6 +1,5 @@
 """The whole program on the sample class: marks, files, pages, and the same again."""
 
-import csv
 import json
 import re
 import shutil
@@ -15,6 +14,7 @@ from grader.ingest.assignments import load
 from grader.judge.difference import numbers
 from grader.report.pages import page_name
 from grader.store import Store
+from tests.e2e.conftest import table
 
 pytestmark = pytest.mark.kernel
 
@@ -29,11 +29,6 @@ QUESTIONS = [
     for key, entry in expected.items()
     if isinstance(entry, dict) and "outcome" in entry
 ]
-
-
-def table(path):
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 One run of the real program over a class in which each student hands in one of them.
 """
 
-import csv
 import re
 
 import pytest
@@ -14,6 +13,7 @@ from grader.ingest.assignments import load
 from grader.judge.diagnose import explanations
 from grader.sandbox import ladder
 from grader.store import Store
+from tests.e2e.conftest import table
 
 pytestmark = pytest.mark.kernel
 
@@ -49,8 +49,7 @@ def results(command, tmp_path_factory, need):
 
 @pytest.fixture(scope="module")
 def rows(results):
-    with (results / "questions.csv").open(encoding="utf-8-sig", newline="") as file:
-        return {(row["student_id"], row["question"]): row for row in csv.DictReader(file)}
+    return {(r["student_id"], r["question"]): r for r in table(results / "questions.csv")}
 
 
 def each(programs):

@@ -13,7 +13,7 @@ from fixtures.make_submissions import FIXTURES, notebook
 from grader.model import Limits
 from grader.sandbox import ladder
 from grader.store import Store
-from tests.e2e.test_sample_class import table
+from tests.e2e.conftest import table
 
 pytestmark = pytest.mark.kernel
 
