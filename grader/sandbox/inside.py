@@ -574,10 +574,10 @@ class _Rerun:
                     self.names.pop(name, None)
         self.names.update(given)
         failure = None
-        for statement in self.statements:
+        for statement, needed in zip(self.statements, self._needed(given), strict=True):
             asked = not set(self.assigns).isdisjoint(statement["writes"])
             undoes = not set(given).isdisjoint(statement["writes"])
-            if undoes and not asked:
+            if undoes and not needed:
                 continue
             try:
                 _execute(statement, self.names)
@@ -596,6 +596,18 @@ class _Rerun:
                 raise NameError(f"name {name!r} is not defined")
         left = [self.names[name] for name in self.assigns]
         return left[0] if len(left) == 1 else left
+
+    def _needed(self, given):
+        """Of each statement, whether it makes something other than what is given that is read on
+        the way to what is asked: a loop that also turns a given model to eval() does."""
+        wanted, needed = set(self.assigns), []
+        for statement in reversed(self.statements):
+            made = set(statement["writes"]).difference(given) & wanted
+            needed.append(bool(made))
+            if made:
+                wanted.update(statement["reads"])
+                wanted.difference_update(set(statement["makes"]).difference(statement["reads"]))
+        return needed[::-1]
 
 
 def _reads(target, ns):

@@ -197,6 +197,7 @@ def _shipped(statement: Statement) -> dict[str, Any]:
         "source": statement.source,
         "makes": sorted(statement.makes),
         "writes": sorted(statement.writes),
+        "reads": sorted(statement.reads),
     }
 
 

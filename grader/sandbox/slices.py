@@ -529,7 +529,11 @@ def _is_in_place(method: str) -> bool:
 
 
 def _root(node: ast.expr) -> str | None:
+    """The name of the object that `node` is a part of, or is made of by its methods; what a
+    function returns is its own: model(x).div_(2) leaves the model as it was."""
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred, ast.Call)):
+        if isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute):
+            return None
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else None
 

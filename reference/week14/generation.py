@@ -13,10 +13,10 @@ A right loop loses a claim with a probability below 1e-6, whatever its draws: al
 look at what is certain, and those two draw their three lines where right draws cross each of them
 once in ten million times.
 
-A temperature that is a name of the notebook, or an argument of a function of it, is set to ours.
-One that is written into the loop as a number cannot be, so it has no effect that shows, and costs
-what a missing one does.  Only three words are ever likely: top-k sampling with k >= 3, and top-p
-sampling with p > 0.75, are as right as plain sampling; a smaller k never says what it should.
+A temperature that is a name of the notebook, or an argument of a function of it, is set to ours;
+and so is a number that the loop divides by, where it names no temperature.  Only three words are
+ever likely: top-k sampling with k >= 3, and top-p sampling with p > 0.75, are as right as plain
+sampling; a smaller k never says what it should.
 
 What is protected: nothing that goes in is a right text.  The rule reaches the kernel as numbers and
 has to be followed word by word, as a loop does; a text that is not generated earns nothing,
@@ -269,25 +269,72 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
     def of_a_library(value):
         return value.__module__ not in (None, "__main__")
 
+    def divisors(tree):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                yield node.right
+            elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):
+                yield node.value
+            elif isinstance(node, ast.Call) and node.args:
+                divides = getattr(node.func, "attr", "") in ("div", "div_", "divide", "true_divide")
+                yield from node.args[-1:] if divides else ()
+
+    def numbers(tree, loops):
+        """The numbers in code that are its temperature: those that a name of one is set to; where
+        nothing that runs has such a name, those that its `loops` divide by."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                targets = [n.id for n in node.targets if isinstance(n, ast.Name)]
+                if any(is_set(name, node.value.value) for name in targets):
+                    yield node.value
+        if named:
+            return
+        # inside of an f-string nothing has a place of its own
+        texts = {
+            part for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for part in ast.walk(n)
+        }
+        for number in {n for part in loops for n in divisors(part)} - texts:
+            if isinstance(number, ast.Constant) and type(number.value) in (int, float):
+                yield number
+
+    def at_our_temperature(statement):
+        """A statement of the loop, its temperatures that are numbers set to ours; no line moves."""
+        lines = statement["source"].encode().split(b"\n")
+        tree = parsed(statement)
+        loops = [n for n in ast.walk(tree) if isinstance(n, (ast.For, ast.While))]
+        for number in sorted(numbers(tree, loops), key=lambda n: (n.lineno, -n.col_offset)):
+            line = lines[number.lineno - 1]
+            before, after = line[: number.col_offset], line[number.end_col_offset :]
+            lines[number.lineno - 1] = before + repr(temperature).encode() + after
+        return {**statement, "source": b"\n".join(lines).decode()}
+
+    def code_of(function):
+        """What a function of the notebook runs; it may wrap one that is not written in Python."""
+        return getattr(inspect.unwrap(function), "__code__", function.__code__)
+
+    def is_own(value):
+        return inspect.isfunction(value) and not of_a_library(value)
+
     def heatable(value):
-        if not inspect.isfunction(value) or of_a_library(value):
+        if not is_own(value):
             return False
-        return any(map(is_temperature, inspect.unwrap(value).__code__.co_varnames))
+        code = code_of(value)
+        return code.co_name in called or any(map(is_temperature, code.co_varnames))
 
     def heated(function):
         """A function of the notebook whose temperature, an argument or set in it, is ours."""
-        signature, code = inspect.signature(function), inspect.unwrap(function).__code__
+        signature, code = inspect.signature(function), code_of(function)
+        anew = function
         try:
             tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
             ast.increment_lineno(tree, code.co_firstlineno - 1)
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                    targets = [n.id for n in node.targets if isinstance(n, ast.Name)]
-                    if any(is_set(name, node.value.value) for name in targets):
-                        node.value = ast.copy_location(ast.Constant(temperature), node.value)
-            made = {}
-            exec(compile(tree, code.co_filename, "exec"), loop.names, made)
-            anew = function if code.co_freevars else made[function.__name__]
+            found = list(numbers(tree, [tree] if code.co_name in called else []))
+            for number in found:
+                number.value = temperature
+            if found and not code.co_freevars:
+                made = {}
+                exec(compile(tree, code.co_filename, "exec"), loop.names, made)
+                anew = made[function.__name__]
         except Exception:
             anew = function  # it cannot be made again as it was
 
@@ -314,6 +361,22 @@ def with_our_predictions(loop, a, b, gaps, temperature, count):
             elif isinstance(value, np.random.Generator):
                 yield name, np.random.default_rng(seed)
 
+    parse = functools.lru_cache(ast.parse)
+
+    def parsed(statement):
+        return parse(statement["source"]).body[statement["index"]]
+
+    # what runs: the loop, and the functions that it calls itself
+    nodes = [n for statement in loop.statements for n in ast.walk(parsed(statement))]
+    called = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    words = {getattr(n, key, None) for n in nodes for key in ("id", "arg")}
+    loose = {getattr(n, key, None) for n in nodes for key in ("attr", "value")}
+    for code in map(code_of, filter(is_own, map(names.get, called))):
+        words |= {*code.co_varnames, *code.co_freevars}
+        loose |= {*code.co_names, *code.co_consts}
+    words |= loose - {"t", "T"}  # x.t() turns a matrix
+    named = any(is_temperature(w) for w in words if isinstance(w, str) and w.isidentifier())
+    loop.statements = [at_our_temperature(statement) for statement in loop.statements]
     given = {}
     kept = []  # what is a part of something: args.temperature, config["temperature"], a method
     for name, value in names.items():
@@ -660,8 +723,7 @@ SLIPS = [
     Slip(
         "no_temperature",
         """The temperature has no effect on your text. Divide the logits, or the log-probabilities,
-        by it before the exponential: `(output[-1, 0] / temperature).exp()`. If you wrote a number
-        there, write `temperature` in its place.""",
+        by it before the exponential: `(output[-1, 0] / temperature).exp()`.""",
         scale="none",
     ),
     Slip(

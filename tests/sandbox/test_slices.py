@@ -737,6 +737,20 @@ def test_only_what_leads_from_the_given_to_the_asked_is_run_again(text, statemen
     assert picked(START + "# %%\n" + text, FRESH, QKV.target.assigns) == statements
 
 
+@pytest.mark.parametrize(
+    ("text", "writes"),
+    [
+        ("logits = model(x)[-1, 0].div_(2)", {"logits"}),
+        ("model(x).view(-1).fill_(0)", set()),
+        ("x.view(-1).fill_(0)", {"x"}),
+        ("model.eval()", {"model"}),
+    ],
+)
+def test_what_a_function_returns_is_its_own(text, writes):
+    [statement] = slices.statements([NotebookCell("code", text)])
+    assert statement.writes == writes
+
+
 def test_making_a_given_name_is_never_run_again():
     everything = slices.statements(cells(START + LOOP + SOFTMAX + ATTENTION))
 
