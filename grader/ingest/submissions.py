@@ -486,9 +486,12 @@ def _counting(group: list[_Candidate]) -> tuple[Submission | None, list[FileNote
     newest = _newest(group)
     if len({candidate.content for candidate in newest}) > 1:
         return None, _tied(group, newest)
-    # of files with equal bytes, the one that is named best stands for all
+    # of files with equal bytes the newest stands for all: that is where the LMS shows what is sent
+    # back; of equally new ones, the one that is named best
     same = [candidate for candidate in group if candidate.content == newest[0].content]
-    chosen, *others = sorted(same, key=lambda c: (not c.canonical, len(c.path), c.path))
+    chosen, *others = sorted(
+        same, key=lambda c: (c not in newest, not c.canonical, len(c.path), c.path)
+    )
     older = [candidate for candidate in group if candidate not in same]
     notes = [other.became("duplicate", f"the same bytes as {chosen.path}") for other in others]
     notes += [candidate.became("superseded", f"by {chosen.path}") for candidate in older]
