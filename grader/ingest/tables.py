@@ -17,6 +17,7 @@ from pathlib import Path
 from grader.errors import UsageError
 
 _SEPARATORS = (",", ";", "\t")
+_WORKBOOK = b"PK\x03\x04"  # of Excel's and of LibreOffice's, which are zips
 _NUMBER = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,9})?")
 _GUARDED = re.compile(r'="(.*)"|\'([=+\-@\t\r].*)', re.DOTALL)  # so that no formula is run
 
@@ -90,8 +91,10 @@ def decoded(path: Path) -> str:
         raise UsageError(f"no such file: {path}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    if data.startswith(_WORKBOOK):
+        raise UsageError(f"{path} is a workbook: save it as CSV, in UTF-8")
     text = text_of(data)
-    if text is None:
+    if text is None or "\0" in text:
         raise UsageError(f"{path} is neither UTF-8 nor Big5: save it as UTF-8")
     return text
 
