@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -410,6 +411,10 @@ def export_canvas(
     standing.refuse_unknown(out, graded)
     parts = standing.parts(graded)
     columns = [_column(said, parts) for said in column or []]
+    for field in ("number", "part"):
+        for twice, count in Counter(getattr(each, field) for each in columns).items():
+            if count > 1:
+                raise UsageError(f"--column: {twice} is given twice")
     given = canvas.Export(tables.sheet(gradebook)) if gradebook else None
     if not columns:
         notebooks = standing.graded(graded)
@@ -427,11 +432,9 @@ def export_canvas(
         files[f"canvas-{each.part}.csv"] = file.data
         left_out += [f"{each.part}: {line}" for line in standing.undecided(found)]
         _tell_filled(common, each.part, file, found)
-        if not given:
-            common.say(
-                f"  points are out of {standing.possible(found):g}; --gradebook scales them to "
-                "Canvas's own"
-            )
+        if not file.scaled:
+            how = "the export has no Points Possible" if given else "--gradebook scales them"
+            common.say(f"  points are out of {standing.possible(found):g}: {how}")
     return _exported(common, folder, files, left_out)
 
 

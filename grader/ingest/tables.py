@@ -18,7 +18,8 @@ from grader.errors import UsageError
 
 _SEPARATORS = (",", ";", "\t")
 _WORKBOOK = b"PK\x03\x04"  # of Excel's and of LibreOffice's, which are zips
-_NUMBER = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,9})?")
+_NUMBER = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,20})?")
+_GROUPED = re.compile(r"-?[0-9]{1,3}(?:(?P<thousands>[.,])[0-9]{3})+(?!(?P=thousands))[.,][0-9]+")
 _GUARDED = re.compile(r'="(.*)"|\'([=+\-@\t\r].*)', re.DOTALL)  # so that no formula is run
 
 
@@ -116,7 +117,12 @@ def cell(row: Sequence[str], place: int) -> str:
 
 
 def number(text: str) -> float | None:
-    """The number that a cell holds, with a point or a comma before its decimals; None if none."""
+    """The number that a cell holds; None if it is none.
+
+    A point or a comma stands before its decimals, and the other one may between thousands.
+    """
+    grouped = _GROUPED.fullmatch(text)
+    text = text.replace(grouped["thousands"], "") if grouped else text
     return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
 
 

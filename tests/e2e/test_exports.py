@@ -266,6 +266,8 @@ def test_moodle_s_worksheet_is_filled(graded, tmp_path):
     [
         (["canvas", "--column", "4321"], "write the assignment's number, ="),
         (["canvas", "--column", "x=colab1"], "--column 4321=colab1"),
+        (["canvas", "--column", "1=colab1", "--column", "2=colab1"], "colab1 is given twice"),
+        (["canvas", "--column", "1=colab1", "--column", "1=total"], "1 is given twice"),
         (["canvas", "--gradebook", "no.csv"], "no such file: no.csv"),
         (["canvas-feedback", "no.zip"], "no such file or folder: no.zip"),
         (["moodle", "no.csv"], "say whose points"),
