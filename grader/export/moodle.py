@@ -20,7 +20,6 @@ from grader.model import FileNote
 from grader.report import spreadsheet
 
 _PARTICIPANT = re.compile(r".*?([0-9]+)\s*", re.DOTALL)
-_FOLDER = re.compile(r"_([0-9]+)_assignsubmission_file_")
 
 
 class Worksheet:
@@ -79,7 +78,7 @@ def filled(
 ) -> Filled:
     """The worksheet with the grades of who has other points; every other cell as it was.
 
-    files  what became of every file: the folders in which Moodle packs them hold its numbers
+    files  what became of every file: where Moodle packed them, they have its numbers
     Raises UsageError, with a list, if somebody with points cannot be found in it for certain.
     """
     numbers = _numbers(files, part)
@@ -116,7 +115,7 @@ def _numbers(files: Iterable[FileNote], part: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for note in files:
         if note.student and part in (note.notebook, TOTAL):
-            found[note.student] |= set(_FOLDER.findall(note.path))
+            found[note.student] |= {note.user} if note.dialect == "moodle" else set()
     return found
 
 

@@ -74,6 +74,7 @@ class _Candidate:
     """A file, what its name says of whose notebook it is, and what could be read of it."""
 
     path: str
+    source: Path  # the zip or the folder in which it lies
     claim: Claim
     own_name: str  # without what an LMS put before it
     sha256: str = ""  # empty if it could not be opened
@@ -100,6 +101,12 @@ class _Candidate:
         return self.named
 
     @property
+    def hand_in(self) -> tuple[Path, str, str] | None:
+        """Equal for what one person, or one group, sent through an LMS at once."""
+        sent = self.claim.sent
+        return (self.source, sent.dialect, sent.user) if sent else None
+
+    @property
     def attachment(self) -> int:
         """The LMS's number of the file, higher for newer ones; -1 if there is none."""
         sent = self.claim.sent
@@ -113,7 +120,7 @@ class _Candidate:
         note = replace(note, reason=said, flags=owner.flags)
         if sent is None:
             return note
-        person = sent.name if sent.dialect in ("ntu_cool", "canvas") else ""
+        person = sent.name if sent.dialect in ("ntu_cool", "canvas", "moodle") else ""
         return replace(
             note,
             user=sent.user,
@@ -162,6 +169,7 @@ def collect(
         else _placed(candidate, owners, assignment)
         for candidate in candidates
     ]
+    placed = _of_one_hand_in(placed, assignment)
     groups: dict[tuple[str, str], list[_Candidate]] = defaultdict(list)
     for candidate in placed:
         if candidate.named and not candidate.other:
@@ -302,6 +310,7 @@ def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
     sent = file.sent or _sent(file, asked.assignment)
     own_name = sent.file_name if sent else file.name
     by_hand = asked.placed_by_hand(file.path, own_name)
+    source = file.place if file.member else file.place.parent
     if not names.ends_as_notebook(own_name) and not by_hand:
         # whose it may be is noted: a student with this file alone has not handed in nothing
         stem = f"{Path(own_name).stem}{names.EXTENSION}"
@@ -310,6 +319,7 @@ def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
         refused = bool(file.problem)
         return _Candidate(
             file.path,
+            source,
             Claim(named, sent),
             own_name,
             problem=said,
@@ -319,6 +329,7 @@ def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
         )
     candidate = _Candidate(
         file.path,
+        source,
         Claim(names.parse(own_name, template, keys) or file.named, sent),
         own_name,
         problem=file.problem,
@@ -389,6 +400,45 @@ def _placed(candidate: _Candidate, owners: Owners, assignment: Assignment) -> _C
     return replace(candidate, owner=owner, named=named, canonical=as_asked)
 
 
+def _of_one_hand_in(candidates: Sequence[_Candidate], assignment: Assignment) -> list[_Candidate]:
+    """The candidates; where nothing says whose a file is, it is whose the rest was that came with
+    it."""
+    students: dict[object, set[str]] = defaultdict(set)
+    for candidate in candidates:
+        if candidate.hand_in and candidate.owner.student:
+            students[candidate.hand_in].add(candidate.owner.student)
+    found = []
+    for candidate in candidates:
+        known = students[candidate.hand_in]
+        if len(known) == 1 and not (candidate.owner.student or candidate.owner.problem):
+            (student,) = known
+            named = names.parse_of(candidate.own_name, student, assignment.notebooks.keys())
+            candidate = replace(candidate, owner=Owner(student), named=named)  # noqa: PLW2901
+        found.append(candidate)
+    return found
+
+
+def _asked_in(
+    candidates: Sequence[_Candidate], assignment: Assignment
+) -> Mapping[Path, Collection[str]]:
+    """From each zip or folder to the notebooks that it is for.
+
+    An LMS's assignment may be for one notebook of several.  That is believed of a zip once two
+    students have handed in that one and nobody another.
+    """
+    found: dict[Path, set[str]] = defaultdict(set)
+    students: dict[Path, set[str]] = defaultdict(set)
+    for candidate in candidates:
+        if candidate.named and not candidate.other:
+            found[candidate.source].add(candidate.named.notebook)
+            students[candidate.source].add(candidate.named.student)
+    every = assignment.notebooks.keys()
+    return {
+        candidate.source: found[candidate.source] if len(students[candidate.source]) > 1 else every
+        for candidate in candidates
+    }
+
+
 def _not_placed(
     candidates: Sequence[_Candidate], handed_in: set[tuple[str, str]], assignment: Assignment
 ) -> list[FileNote]:
@@ -398,13 +448,14 @@ def _not_placed(
     place of one: then a person has to look.
     """
     template, keys = assignment.file_name, assignment.notebooks.keys()
+    asked_in = _asked_in(candidates, assignment)
     unplaced = f"its name does not say whose it is: expected {names.expected(template, keys)}"
     notes = []
     for candidate in candidates:
         owner, named = candidate.owner, candidate.named
-        why = owner.problem
+        why, asked = owner.problem, asked_in[candidate.source]
         if candidate.other:
-            lacking = any((owner.student, key) not in handed_in for key in keys)
+            lacking = any((owner.student, key) not in handed_in for key in asked)
             in_place = candidate.claim.sent and not named and (lacking or not owner.student)
             person = candidate.refused or why or in_place
         elif named is None:
@@ -414,7 +465,10 @@ def _not_placed(
         else:
             continue
         reason = "; ".join(filter(None, (why, candidate.problem)))
-        notes.append(candidate.became("needs_person" if person else "ignored", reason))
+        note = candidate.became("needs_person" if person else "ignored", reason)
+        if person and owner.student and not named and len(asked) == 1:
+            note = replace(note, notebook=next(iter(asked)))
+        notes.append(note)
     return notes
 
 
@@ -574,7 +628,7 @@ def _content(file: _File, most_bytes: int = notebooks.LIMIT_BYTES) -> bytes:
 def _not_a_notebook(name: str, sent: names.Sent | None) -> str:
     extension = Path(name).suffix.lower()
     if sent is not None and not sent.uploaded:
-        kind = "text" if name == "text.html" else "link"
+        kind = "link" if name == "link.html" else "text"
         return f"a {kind} typed into the LMS, no file: look at it there"
     if archives.is_zip(name):
         return "a zip in a zip in a zip: unpack it first"

@@ -74,16 +74,15 @@ def test_what_is_undecided_keeps_its_cell_and_is_no_zero(fill):
     assert [row[5] for row in cells(filled.data)[1:]] == ["", "41.00"]
 
 
-def test_the_number_in_a_folder_s_name_finds_the_participant(fill):
+def test_the_number_in_the_name_that_moodle_gave_finds_the_participant(fill):
     text = (
         "Identificador,Estado,Calificación,Calificación máxima,Se puede modificar\n"
         'Participante 7,Enviado,,"20,00",Sí\nParticipante 8,Enviado,,"20,00",Sí\n'
     )
     files = [
-        FileNote("Eva Luz_8_assignsubmission_file_/x.ipynb", "graded", student="R1",
-                 notebook="colab1"),
-        FileNote("Eva Luz_7_assignsubmission_file_/y.ipynb", "graded", student="R1",
-                 notebook="colab2"),
+        FileNote("x", "graded", student="R1", notebook="colab1", user="8", dialect="moodle"),
+        FileNote("y", "graded", student="R1", notebook="colab2", user="7", dialect="moodle"),
+        FileNote("z", "graded", student="R1", notebook="colab1", user="7", dialect="canvas"),
     ]  # fmt: skip
 
     filled = fill(text.replace(",", ";").replace("20;00", "20,00"), graded("R1", 15.0), files=files)
@@ -156,8 +155,8 @@ def test_moodle_gives_the_grades_that_were_meant_and_touches_nobody_else(
         ids = [f"r{i}", "a@x.example"] if with_ids else []
         rows.append([f"參與者 {100 + i}", "王", *ids, "已繳交", number(now),
                      number(f"{most:.2f}"), "是", "-"])  # fmt: skip
-        files.append(FileNote(f"王_{100 + i}_assignsubmission_file_/x", "graded", student=f"R{i}",
-                              notebook="colab1"))  # fmt: skip
+        files.append(FileNote("x", "graded", student=f"R{i}", notebook="colab1",
+                              user=str(100 + i), dialect="moodle"))  # fmt: skip
         book.append(graded(f"R{i}", points))
         before[str(100 + i)] = now
         if points is not None:

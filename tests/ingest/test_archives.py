@@ -18,7 +18,7 @@ from grader.ingest.owners import DIFFERS
 from grader.ingest.rosters import Roster
 from grader.ingest.submissions import collect, contents
 from grader.model import Enrolled
-from tests.ingest.lms_names import anonymous, canvas, group, ntu_cool
+from tests.ingest.lms_names import anonymous, canvas, group, moodle, ntu_cool
 from tests.ingest.test_submissions import ASSIGNMENT, ONE, cells, laid_out
 
 GOOD = "R13940001_week14_colab1_homework.ipynb"
@@ -335,7 +335,13 @@ def test_a_text_or_a_link_in_place_of_a_notebook_needs_a_person(tmp_path, kind):
     assert told(made)[name] == ("needs_person", "R1", said)
 
 
-@pytest.mark.parametrize("name", ["甲_101_text.html", "anon_aB3x9_link.html", "第3組#_9_text.html"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("甲_101_text.html", "anon_aB3x9_link.html", "第3組#_9_text.html"),
+        "甲_7_assignsubmission_onlinetext_/onlinetext.html",
+    ],
+)
 def test_a_text_of_whom_nobody_knows_needs_a_person(tmp_path, name):
     made = zip_at(tmp_path / "a.zip", {name: b"<p>"})
 
@@ -349,6 +355,66 @@ def test_a_text_beside_every_notebook_is_ignored(tmp_path):
     made = zip_at(tmp_path / "a.zip", {**files, "r1#_甲_101_text.html": b"<p>"})
 
     assert told(made)["r1#_甲_101_text.html"][:2] == ("ignored", "R1")
+
+
+def test_a_zip_for_one_notebook_asks_for_no_other(tmp_path):
+    """Nobody has anything but colab2 in it: that is what the LMS's assignment is."""
+    files = {
+        ntu_cool(f"r{n}", "甲", n, 500 + n, f"R{n}_week14_colab2.ipynb"): f"{n}" for n in (1, 2)
+    }
+    others = {
+        "r1#_甲_1_601_answers.txt": b"It attends.",
+        "r1#_甲_1_602_Untitled.ipynb": "u",
+        "r3#_丙_3_text.html": b"<p>",
+    }
+
+    alone = told(zip_at(tmp_path / "a.zip", {**files, **others}))
+    several = told(zip_at(tmp_path / "b.zip", {**files, **others, "R4_week14_colab1.ipynb": "x"}))
+    of_one = told(zip_at(tmp_path / "c.zip", {**dict([*files.items()][:1]), **others}))
+
+    whose = {"r1#_甲_1_601_answers.txt": "R1", "r1#_甲_1_602_Untitled.ipynb": "R1",
+             "r3#_丙_3_text.html": "R3"}  # fmt: skip
+    assert {name: alone[name][:2] for name in others} == {
+        "r1#_甲_1_601_answers.txt": ("ignored", "R1"),
+        "r1#_甲_1_602_Untitled.ipynb": ("needs_person", "R1 colab2"),
+        "r3#_丙_3_text.html": ("needs_person", "R3 colab2"),
+    }
+    for found in (several, of_one):
+        assert {name: found[name][:2] for name in others} == {
+            name: ("needs_person", student) for name, student in whose.items()
+        }
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda file: anonymous("aB3x9", 500 + len(file), file),
+        lambda file: moodle("甲 乙", 7, file),
+        lambda file: moodle("甲 乙", 7, file, in_folders=False),
+    ],
+    ids=["anonymous", "moodle", "moodle without folders"],
+)
+def test_what_came_with_a_students_notebook_is_that_students(tmp_path, named):
+    others = {named("colab2.ipynb"): "2", named("Untitled.ipynb"): "3", named("a.txt"): b"It."}
+
+    alone = told(zip_at(tmp_path / "a.zip", {**others, named("R1_week14_colab1.ipynb"): "1"}))
+    of_two = told(
+        zip_at(
+            tmp_path / "b.zip",
+            {
+                **others,
+                named("R1_week14_colab1.ipynb"): "1",
+                named("R2_week14_colab1.ipynb"): "2",
+            },
+        )
+    )
+
+    assert [alone[name][:2] for name in others] == [
+        ("graded", "R1 colab2"),
+        ("needs_person", "R1"),
+        ("needs_person", "R1"),
+    ]
+    assert {of_two[name][:2] for name in others} == {("needs_person", "")}
 
 
 def test_what_a_student_has_zipped_is_that_students(tmp_path):
