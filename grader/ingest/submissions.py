@@ -459,7 +459,8 @@ def _not_placed(
             in_place = candidate.claim.sent and not named and (lacking or not owner.student)
             person = candidate.refused or why or in_place
         elif named is None:
-            known = f"its name does not say which notebook of {owner.student} it is"
+            name = _printable(candidate.own_name)
+            known = f"its name, {name}, does not say which notebook of {owner.student} it is"
             why = why or (known if owner.student else unplaced)
             person = True
         else:

@@ -281,7 +281,11 @@ def test_a_file_of_a_known_account_says_which_notebook_it_is_or_needs_a_person(t
 
     assert told(made) == {
         clear: ("graded", "R1 colab1", ""),
-        unclear: ("needs_person", "R1", "its name does not say which notebook of R1 it is"),
+        unclear: (
+            "needs_person",
+            "R1",
+            "its name, Untitled.ipynb, does not say which notebook of R1 it is",
+        ),
     }
 
 
