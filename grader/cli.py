@@ -441,12 +441,13 @@ class _Bar:
 def _tell_intake(
     common: Common, paths: list[Path], intake: Intake, plan: Plan, settings: Settings
 ) -> None:
-    from grader import times
+    from grader import names, times
 
     warn(plan.notices)
     files = intake.files
     became = [note.became for note in files]
-    notebooks = sum(1 for note in files if note.notebook)
+    # a link in the place of a notebook is noted as that notebook, and is none
+    notebooks = sum(1 for note in files if note.notebook and names.ends_as_notebook(note.path))
     ignored = became.count("ignored")
     where = ", ".join(str(path) for path in paths)
     zips = len(intake.opened)
