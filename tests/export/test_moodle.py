@@ -11,7 +11,7 @@ from grader.errors import UsageError
 from grader.export import moodle, standing
 from grader.export.people import People
 from grader.ingest import tables
-from grader.model import FileNote, Outcome
+from grader.model import FileNote, Finding, Lateness, Outcome
 from tests.report.conftest import Maker
 
 MAKE = Maker()
@@ -63,9 +63,41 @@ def test_only_the_grades_of_who_has_other_points_change(fill, headings):
     before, after = cells(text.encode()), cells(filled.data)
     assert after[1][5] == "87.50"
     before[1][5] = "87.50"
+    before[1][10] = (
+        "<p>colab1: 26.25 of 30 points.</p><ul><li>△ The softmax: 26.25 of 30 points.</li></ul>"
+    )
     before[2][1] = "'=cmd()"
     assert after == before
     assert (filled.written, filled.unchanged) == (1, 1)
+
+
+def test_a_comment_says_what_was_seen_and_holds_nothing_but_our_own_tags(fill):
+    finding = Finding("Use `axis=0`,\n    not <b>axis=1</b> & co.")
+    question = MAKE.question("softmax", earned=2.0, possible=10.0, finding=finding)
+    text = MAKE.text("method", earned=None)
+    late = MAKE.notebook("colab1", question, text, lateness=Lateness.LATE, withheld=True)
+
+    filled = fill(f"{ENGLISH}\n{ROWS}", MAKE.grade(late, student="R13940001"))
+
+    assert cells(filled.data)[1][10] == (
+        "<p>colab1: 0 of 14 points. It was handed in after the deadline, so none of its points "
+        "count; in time it would have earned 2.</p>"
+        "<ul><li>△ The softmax: 2 of 10 points. Use `axis=0`, not &lt;b&gt;axis=1&lt;/b&gt; &amp; "
+        "co.</li><li>✎ The method: not marked yet, 4 points.</li></ul>"
+    )
+
+
+def test_comments_are_written_only_where_there_is_room_for_them(fill):
+    """Without comments, the last column says when a grade was last modified."""
+    bare = ENGLISH.removesuffix(",Feedback comments")
+    rows = ROWS.replace(f"{TIME},-,", f"{TIME},-").replace('-,-,"a\nb"', "-,-")
+    whole = ROWS.replace(f"{TIME},-,", f"{TIME},-,mine")
+    absent = MAKE.grade(MAKE.absent("colab1", MAKE.question("q")), student="R13940001")
+
+    for headings, people, last in ((bare, rows, "-"), (ENGLISH, whole, "mine")):
+        assert cells(fill(f"{headings}\n{people}", absent).data)[1][-1] == last
+    said = "<p>colab1: 0 of 2 points. It was not handed in.</p>"
+    assert cells(fill(f"{ENGLISH}\n{ROWS}", absent).data)[1][-1] == said
 
 
 def test_what_is_undecided_keeps_its_cell_and_is_no_zero(fill):

@@ -99,7 +99,8 @@ ELSEWHERE = "\n  elsewhere? --assignment FOLDER"
         ("wek1", "no assignment 'wek1' under reference/; there is: week1\n  did you mean week1 ?"),
         ("qqqqq", "no assignment 'qqqqq' under reference/; there is: week1" + ELSEWHERE),
         ("", "no assignment '' under reference/; there is: week1" + ELSEWHERE),
-        ("week1.softmax", "no assignment 'week1.softmax' under reference/; there is: week1" + ELSEWHERE),
+        ("week1.softmax", "no assignment 'week1.softmax' under reference/; there is: week1"
+         + ELSEWHERE),
         ("../week1", "no assignment '../week1' under reference/; there is: week1\n  "
          "did you mean week1 ?"),
     ],
