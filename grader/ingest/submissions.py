@@ -102,9 +102,10 @@ class _Candidate:
 
     @property
     def hand_in(self) -> tuple[Path, str, str] | None:
-        """Equal for what one person, or one group, sent through an LMS at once."""
+        """Equal for what one person sent through an LMS at once; a group's may be anyone's."""
         sent = self.claim.sent
-        return (self.source, sent.dialect, sent.user) if sent else None
+        one = sent is not None and sent.dialect != "group"
+        return (self.source, sent.dialect, sent.user) if sent and one else None
 
     @property
     def attachment(self) -> int:

@@ -421,6 +421,16 @@ def test_what_came_with_a_students_notebook_is_that_students(tmp_path, named):
     assert {of_two[name][:2] for name in others} == {("needs_person", "")}
 
 
+def test_what_came_with_a_groups_notebook_may_be_anyones(tmp_path):
+    files = {
+        group("第3組", 9, 500 + len(name), name): "x" for name in (f"{ONE}.ipynb", "colab2.ipynb")
+    }
+
+    found = told(zip_at(tmp_path / "a.zip", files))
+
+    assert [found[name][:2] for name in files] == [("graded", "R1 colab1"), ("needs_person", "")]
+
+
 def test_what_a_student_has_zipped_is_that_students(tmp_path):
     inner = zipped({"hw/R1_week14_colab1.ipynb": "1", "r9#_丁_9_9_R9_week14_colab2.ipynb": "2"})
     outer = ntu_cool("r1", "甲", 101, 501, "homework.zip")
