@@ -260,7 +260,7 @@ def _unpacked(
     try:
         source = file.member.content() if file.member else file.place
         with archives.opened(source) as members:
-            sent = file.sent or _sent(file, asked.assignment)
+            sent = file.sent or _sent(file.inside, asked.assignment)
             whole = _looked_at(replace(file, problem="opened"), asked)
             named = whole.claim.named if isinstance(whole, _Candidate) else None
             files = []
@@ -271,7 +271,7 @@ def _unpacked(
                     _File(
                         file.place,
                         told if alone else f"{file.path}/{told}",
-                        _skipped(parts),
+                        _skipped(parts, asked.assignment),
                         member.refused,
                         parts,
                         member,
@@ -290,17 +290,20 @@ def _unpacked(
         yield _looked_at(replace(file, problem=str(error)), asked)
 
 
-def _skipped(parts: tuple[str, ...]) -> str:
+def _skipped(parts: tuple[str, ...], assignment: Assignment) -> str:
     """Why a file in a zip is not looked at; a folder's would be found while walking it."""
     for part in parts:
         if reason := _COPIES.get(part.lower()) or _LEFT_BEHIND.get(part.lower()):
             return reason
-    return "hidden" if any(p.startswith(".") and p not in (".", "..") for p in parts) else ""
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    of_macos = any(part.startswith("._") for part in parts)
+    # a group, or a person, may be called so
+    called_so = hidden and not of_macos and _sent(parts, assignment) is not None
+    return "hidden" if hidden and not called_so else ""
 
 
-def _sent(file: _File, assignment: Assignment) -> names.Sent | None:
-    path = "/".join(file.inside)
-    return names.sent(path, assignment.file_name, assignment.notebooks.keys())
+def _sent(parts: tuple[str, ...], assignment: Assignment) -> names.Sent | None:
+    return names.sent("/".join(parts), assignment.file_name, assignment.notebooks.keys())
 
 
 def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
@@ -308,7 +311,7 @@ def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
     template, keys = asked.assignment.file_name, asked.assignment.notebooks.keys()
     if file.skipped:
         return FileNote(file.path, "ignored", reason=file.skipped)
-    sent = file.sent or _sent(file, asked.assignment)
+    sent = file.sent or _sent(file.inside, asked.assignment)
     own_name = sent.file_name if sent else file.name
     by_hand = asked.placed_by_hand(file.path, own_name)
     source = file.place if file.member else file.place.parent

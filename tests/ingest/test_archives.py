@@ -421,6 +421,15 @@ def test_what_came_with_a_students_notebook_is_that_students(tmp_path, named):
     assert {of_two[name][:2] for name in others} == {("needs_person", "")}
 
 
+def test_whom_an_lms_calls_by_a_dot_is_not_hidden(tmp_path):
+    named = group(".NET", 9, 501, f"{ONE}.ipynb")
+    files = {named: "x", f".old/{ONE}.ipynb": "y", f"._{named}": b"\0\5\x16\7"}
+
+    found = told(zip_at(tmp_path / "a.zip", files))
+
+    assert [found[name][0] for name in files] == ["graded", "ignored", "ignored"]
+
+
 def test_what_came_with_a_groups_notebook_may_be_anyones(tmp_path):
     files = {
         group("第3組", 9, 500 + len(name), name): "x" for name in (f"{ONE}.ipynb", "colab2.ipynb")
