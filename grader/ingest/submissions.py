@@ -427,20 +427,21 @@ def _asked_in(
 ) -> Mapping[Path, Collection[str]]:
     """From each zip or folder to the notebooks that it is for.
 
-    An LMS's assignment may be for one notebook of several.  That is believed of a zip once two
-    students have handed in that one and nobody another.
+    An LMS's assignment may be for one notebook of several.  Its zip's name says so, and is believed
+    where nobody handed in another one.
     """
     found: dict[Path, set[str]] = defaultdict(set)
-    students: dict[Path, set[str]] = defaultdict(set)
     for candidate in candidates:
         if candidate.named and not candidate.other:
             found[candidate.source].add(candidate.named.notebook)
-            students[candidate.source].add(candidate.named.student)
     every = assignment.notebooks.keys()
-    return {
-        candidate.source: found[candidate.source] if len(students[candidate.source]) > 1 else every
-        for candidate in candidates
-    }
+    asked: dict[Path, Collection[str]] = {}
+    for source in {candidate.source for candidate in candidates}:
+        title = source.stem if archives.is_zip(source.name) else source.name
+        named = names.parse_of(f"{title}{names.EXTENSION}", "", every)
+        one = {named.notebook} if named else set()
+        asked[source] = one if one and found[source] <= one else every
+    return asked
 
 
 def _not_placed(

@@ -362,31 +362,28 @@ def test_a_text_beside_every_notebook_is_ignored(tmp_path):
 
 
 def test_a_zip_for_one_notebook_asks_for_no_other(tmp_path):
-    """Nobody has anything but colab2 in it: that is what the LMS's assignment is."""
-    files = {
-        ntu_cool(f"r{n}", "甲", n, 500 + n, f"R{n}_week14_colab2.ipynb"): f"{n}" for n in (1, 2)
-    }
+    """Its name says which the LMS's assignment is for, and nobody has another one in it."""
+    one = {ntu_cool("r1", "甲", 1, 501, "R1_week14_colab2.ipynb"): "1"}
     others = {
-        "r1#_甲_1_601_answers.txt": b"It attends.",
-        "r1#_甲_1_602_Untitled.ipynb": "u",
-        "r3#_丙_3_text.html": b"<p>",
+        "r1#_甲_1_601_answers.txt": (b"It attends.", "R1"),
+        "r1#_甲_1_602_Untitled.ipynb": ("u", "R1"),
+        "r3#_丙_3_text.html": (b"<p>", "R3"),
     }
+    files = {**one, **{name: content for name, (content, _) in others.items()}}
 
-    alone = told(zip_at(tmp_path / "a.zip", {**files, **others}))
-    several = told(zip_at(tmp_path / "b.zip", {**files, **others, "R4_week14_colab1.ipynb": "x"}))
-    of_one = told(zip_at(tmp_path / "c.zip", {**dict([*files.items()][:1]), **others}))
+    named = told(zip_at(tmp_path / "genai-colab2_submissions (1).zip", files))
+    unnamed = told(zip_at(tmp_path / "genai-week14_submissions.zip", files))
+    of_both = told(zip_at(tmp_path / "b_colab2.zip", {**files, "R4_week14_colab1.ipynb": "x"}))
 
-    whose = {"r1#_甲_1_601_answers.txt": "R1", "r1#_甲_1_602_Untitled.ipynb": "R1",
-             "r3#_丙_3_text.html": "R3"}  # fmt: skip
-    assert {name: alone[name][:2] for name in others} == {
-        "r1#_甲_1_601_answers.txt": ("ignored", "R1"),
-        "r1#_甲_1_602_Untitled.ipynb": ("needs_person", "R1 colab2"),
-        "r3#_丙_3_text.html": ("needs_person", "R3 colab2"),
-    }
-    for found in (several, of_one):
-        assert {name: found[name][:2] for name in others} == {
-            name: ("needs_person", student) for name, student in whose.items()
-        }
+    assert [named[name][:2] for name in others] == [
+        ("ignored", "R1"),
+        ("needs_person", "R1 colab2"),
+        ("needs_person", "R3 colab2"),
+    ]
+    for found in (unnamed, of_both):
+        assert [found[name][:2] for name in others] == [
+            ("needs_person", student) for _, student in others.values()
+        ]
 
 
 @pytest.mark.parametrize(
