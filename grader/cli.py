@@ -7,28 +7,34 @@ interrupted.  What is heavy is imported by the command that needs it.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
-from grader import __version__
+from grader import __version__, exports
+from grader.command import (
+    COMMON,
+    RESULTS,
+    Common,
+    Results,
+    console,
+    grade_of,
+    print_json,
+    stderr,
+    stdout,
+    warn,
+)
 from grader.errors import GraderError, SandboxError, SubmissionError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from grader.config import Settings
-    from grader.export.canvas import Column, Filled
-    from grader.export.standing import Standing
     from grader.ingest.submissions import Intake
     from grader.model import Gradebook
     from grader.pipeline import Plan
@@ -42,35 +48,6 @@ app = App(
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,  # it is told below, with its own exit code
 )
-
-Flag = Annotated[bool, Parameter(negative=())]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Common:
-    """Options that every command knows."""
-
-    config: Annotated[Path | None, Parameter(help="Settings file [default: ./grader.toml].")] = None
-    as_json: Annotated[
-        bool, Parameter(name="--json", negative=(), help="Print the result as JSON.")
-    ] = False
-    quiet: Annotated[
-        bool, Parameter(name=["--quiet", "-q"], negative=(), help="Print the result only.")
-    ] = False
-    verbose: Annotated[
-        bool, Parameter(name=["--verbose", "-v"], negative=(), help="Print more.")
-    ] = False
-
-    def settings(self, **flags: Any) -> Settings:
-        from grader import config
-
-        by_path = {key.replace("__", "."): value for key, value in flags.items()}
-        return config.settings(self.config, by_path)
-
-    def say(self, text: str) -> None:
-        if not self.quiet:
-            _stderr(text)
 
 
 @Parameter(name="*")
@@ -144,7 +121,6 @@ class Running:
         }
 
 
-COMMON = Common()
 RUNNING = Running()
 HANDING = Handing()
 
@@ -199,14 +175,14 @@ def run(
         fresh=fresh,
         by_hand=by_hand,
         told=lambda intake, plan: _tell_intake(common, paths, intake, plan, settings),
-        warned=lambda notice: _warn((notice,)),
+        warned=lambda notice: warn((notice,)),
         progress=bar,
     )
     bar.close()
     code = int(needs_person(graded.gradebook.grades, graded.gradebook.files))
     if graded.differences is not None:
         for line in graded.differences:
-            _stderr(f"referee: {line}")
+            stderr(f"referee: {line}")
         if not graded.differences:
             common.say("referee: no difference between pipe and cold kernels")
         code = max(code, int(bool(graded.differences)))
@@ -215,7 +191,7 @@ def run(
         code = 1
         for note in graded.gradebook.files:
             if note.became == "ignored" and not common.as_json:
-                _stdout(f"  {note.path}  not a submission: {note.reason}")
+                stdout(f"  {note.path}  not a submission: {note.reason}")
     _show_gradebook(common, graded.gradebook, settings.run.output, code, graded.seconds)
     return code
 
@@ -239,16 +215,16 @@ def check(
     from grader.report import terminal
 
     try:
-        grade = pipeline.check(notebook, settings, public, _warn)
+        grade = pipeline.check(notebook, settings, public, warn)
     except SubmissionError as error:
-        _stderr(f"error: {error}")
+        stderr(f"error: {error}")
         return 1
     if common.as_json:
-        _print_json(
+        print_json(
             {"notebook": grade.notebook, "questions": [_question_json(j) for j in grade.judgements]}
         )
     else:
-        terminal.check_view(grade, _console())
+        terminal.check_view(grade, console())
     wrong = grade.outcome is not Outcome.PASSED or any(
         v.outcome is not Outcome.PASSED
         for j in grade.judgements
@@ -306,9 +282,9 @@ def compare(
     if common.as_json:
         import dataclasses
 
-        _print_json({"same": found.same, **dataclasses.asdict(found)})
+        print_json({"same": found.same, **dataclasses.asdict(found)})
     else:
-        terminal.comparison_view(found, _console(), quiet=common.quiet)
+        terminal.comparison_view(found, console(), quiet=common.quiet)
     return int(not found.same)
 
 
@@ -317,34 +293,30 @@ def report(
     student: Annotated[str | None, Parameter(help="A student's id.")] = None,
     /,
     *,
-    output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="Results folder [default: results].")
-    ] = None,
     class_: Annotated[bool, Parameter(name="--class", negative=(), help="The class.")] = False,
     open_: Annotated[
         bool, Parameter(name="--open", negative=(), help="Open the page in a browser.")
     ] = False,
+    results: Results = RESULTS,
     common: Common = COMMON,
 ) -> int:
     """Show the results of a student, or of the class."""
-    settings = common.settings(run__output=output)
-    from grader import pipeline
+    folder, gradebook = results.read(common)
     from grader.report import pages, terminal
 
-    gradebook = pipeline.stored(settings.run.output, settings)
-    page = settings.run.output / "reports" / "index.html"
+    page = folder / "reports" / "index.html"
     if student is None or class_:
         if common.as_json:
-            _print_json(_gradebook_json(gradebook, None))
+            print_json(_gradebook_json(gradebook, None))
         else:
-            terminal.run_table(gradebook, _console())
+            terminal.run_table(gradebook, console())
     else:
-        grade = _grade_of(gradebook, student)
+        grade = grade_of(gradebook, student)
         page = page.parent / pages.page_name(grade.student)
         if common.as_json:
-            _print_json(_student_json(grade))
+            print_json(_student_json(grade))
         else:
-            terminal.student_view(grade, _console())
+            terminal.student_view(grade, console())
     if open_:
         import webbrowser
 
@@ -353,216 +325,8 @@ def report(
     return 0
 
 
-export = App(name="export", help="Write points for an LMS, or for a spreadsheet of your own.")
-app.command(export)
-
-LeaveOut = Annotated[
-    list[str] | None,
-    Parameter(negative=(), help="A student's id: nothing is written of that student."),
-]
-ResultsFolder = Annotated[
-    Path | None, Parameter(name=["--output", "-o"], help="Results folder [default: results].")
-]
-
-
-@export.command(name="csv")
-def export_csv(
-    *,
-    to_mark: Annotated[
-        bool, Parameter(negative=(), help="What a person has to mark, for `judge --reviews`.")
-    ] = False,
-    output: ResultsFolder = None,
-    common: Common = COMMON,
-) -> int:
-    """Every student's points for each notebook and each question, as one CSV."""
-    folder, gradebook = _graded(output, common)
-    from grader.report import spreadsheet
-
-    if to_mark:
-        return _exported(common, folder, {"reviews.csv": spreadsheet.reviews_csv(gradebook)})
-    return _exported(common, folder, {"points.csv": spreadsheet.points_csv(gradebook)})
-
-
-@export.command(name="canvas")
-def export_canvas(
-    *,
-    gradebook: Annotated[
-        Path | None, Parameter(help="Canvas's own, as Grades, Export there gives it.")
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        Parameter(negative=(), help="NUMBER=NOTEBOOK or NUMBER=total: which assignment gets what."),
-    ] = None,
-    leave_out: LeaveOut = None,
-    output: ResultsFolder = None,
-    common: Common = COMMON,
-) -> int:
-    """Points as a CSV that Canvas and NTU COOL import: one assignment a file, changes only."""
-    folder, graded = _graded(output, common)
-    from grader import names
-    from grader.export import canvas, standing
-    from grader.export.people import People
-    from grader.ingest import tables
-    from grader.store import Store
-
-    people = People(graded.files, Store(folder).told().enrolled)
-    out = set(map(names.student_id, leave_out or []))
-    standing.refuse_unknown(out, graded)
-    parts = standing.parts(graded)
-    columns = [_column(said, parts) for said in column or []]
-    given = canvas.Export(tables.sheet(gradebook)) if gradebook else None
-    if not columns:
-        notebooks = standing.graded(graded)
-        if not notebooks:
-            raise UsageError(f"no notebook in {folder} was graded: there are no points to write")
-        columns = given.columns(notebooks) if given else [canvas.Column("", p) for p in notebooks]
-    files, left_out = {}, []
-    for each in columns:
-        found = standing.standings(graded, each.part, out)
-        file = (
-            canvas.filled(given, each, found, people)
-            if given
-            else canvas.without_export(each, found, people)
-        )
-        files[f"canvas-{each.part}.csv"] = file.data
-        left_out += [f"{each.part}: {line}" for line in standing.undecided(found)]
-        _tell_filled(common, each.part, file, found)
-        if not given:
-            common.say(
-                f"  points are out of {standing.possible(found):g}; --gradebook scales them to "
-                "Canvas's own"
-            )
-    return _exported(common, folder, files, left_out)
-
-
-@export.command(name="canvas-feedback")
-def export_canvas_feedback(
-    paths: Annotated[
-        list[Path], Parameter(help="What was graded, as it was given to `grader run`.")
-    ],
-    /,
-    *,
-    output: ResultsFolder = None,
-    common: Common = COMMON,
-) -> int:
-    """The notebooks with notes in them, as zips that Canvas gives back to their students."""
-    if not paths:
-        raise UsageError(
-            "name what was graded, as in\n  grader export canvas-feedback submissions.zip"
-        )
-    folder, graded = _graded(output, common)
-    from grader.export import feedback
-    from grader.ingest import submissions
-
-    contents = submissions.contents(paths, feedback.wanted(graded))
-    found = feedback.feedback(graded, contents)
-    common.say(f"{found.notebooks} annotated notebooks in {len(found.zips)} zips")
-    return _exported(common, folder, found.zips, found.left_out)
-
-
-@export.command(name="moodle")
-def export_moodle(
-    worksheet: Annotated[Path, Parameter(help="Moodle's grading worksheet, as downloaded.")],
-    /,
-    *,
-    notebook: Annotated[
-        str | None,
-        Parameter(help="Whose points, or total [default: what the worksheet's name says]."),
-    ] = None,
-    leave_out: LeaveOut = None,
-    output: ResultsFolder = None,
-    common: Common = COMMON,
-) -> int:
-    """Points in the grading worksheet of one assignment of Moodle's, in any language."""
-    folder, graded = _graded(output, common)
-    from grader import names
-    from grader.export import moodle, standing
-    from grader.export.people import People
-    from grader.ingest import tables
-    from grader.store import Store
-
-    out = set(map(names.student_id, leave_out or []))
-    standing.refuse_unknown(out, graded)
-    parts = standing.parts(graded)
-    named = names.parse_of(f"{worksheet.stem}{names.EXTENSION}", "", parts[:-1])
-    part = notebook or (named.notebook if named else "")
-    if part not in parts:
-        raise UsageError(f"say whose points go into {worksheet}: --notebook {' or '.join(parts)}")
-    found = standing.standings(graded, part, out)
-    people = People(graded.files, Store(folder).told().enrolled)
-    sheet = moodle.Worksheet(tables.sheet(worksheet))
-    file = moodle.filled(sheet, part, found, people, graded.files)
-    _tell_filled(common, part, file, found)
-    undecided = standing.undecided(found)
-    return _exported(common, folder, {f"moodle-{part}.csv": file.data}, undecided)
-
-
-@export.command(name="gradescope")
-def export_gradescope(*, output: ResultsFolder = None, common: Common = COMMON) -> int:
-    """A results.json for each student, as Gradescope's autograders write it."""
-    folder, graded = _graded(output, common)
-    from grader.export import gradescope, standing
-    from grader.report import pages
-
-    found = standing.standings(graded, standing.TOTAL)
-    files = {
-        f"gradescope/{pages.own_name(one.grade.student)}/results.json": gradescope.results(
-            one.grade, graded.title
-        )
-        for one in found
-        if one.earned is not None
-    }
-    for line in standing.unmarked(found, standing.TOTAL):
-        common.say(f"  {line}")
-    return _exported(common, folder, files, standing.undecided(found), anew="gradescope")
-
-
-@app.command
-def appeal(
-    student: Annotated[str, Parameter(help="The student's id.")],
-    paths: Annotated[
-        list[Path] | None, Parameter(help="What was graded, to put the notebooks into the pack.")
-    ] = None,
-    /,
-    *,
-    assignment: Annotated[
-        str | None, Parameter(help="The folder of its package, if not under reference/.")
-    ] = None,
-    output: ResultsFolder = None,
-    common: Common = COMMON,
-) -> int:
-    """All that led to a student's points, in one zip that a third person can check by rerunning."""
-    settings = common.settings(run__output=output, course__assignment=assignment)
-    folder = settings.run.output
-    from grader import pipeline
-    from grader.export import appeal as pack
-    from grader.export.people import People
-    from grader.ingest import submissions
-    from grader.store import Store
-
-    graded = pipeline.stored(folder, settings)
-    grade = _grade_of(graded, student)
-    plan = pipeline.stored_plan(folder, settings)
-    store = Store(folder)
-    known = pack.Circumstances(
-        plan.assignment, plan.seed, plan.limits, store.manifest(), store.told()
-    )
-    records = [n.record for n in grade.notebooks if n.record]
-    if any(plan.key(record.submission) != record.key for record in records):
-        _warn(
-            (
-                "the assignment, the limits or the grader are not those of the run any more: the "
-                "pack says what they are now",
-            )
-        )
-    own = {record.submission.sha256: record.submission.path for record in records}
-    contents = submissions.contents(paths, own) if paths else {}
-    for sha256, path in own.items():
-        if sha256 not in contents:
-            common.say(f"  {path} is not in the pack: only its SHA-256 is")
-    users = People(graded.files, known.told.enrolled).users(grade.student)
-    data = pack.evidence(grade, known, users, contents)
-    return _exported(common, folder, {pack.zip_name(grade.student): data})
+app.command(exports.export)
+app.command(exports.appeal)
 
 
 @app.command
@@ -595,7 +359,7 @@ def validate(
     if common.as_json:
         import dataclasses
 
-        _print_json(
+        print_json(
             {
                 "breaches": proof.breaches,
                 "programs": [dataclasses.asdict(row) for row in proof.rows],
@@ -603,7 +367,7 @@ def validate(
             }
         )
     else:
-        terminal.proof_table(proof.rows, proof.tried, proof.breaches, _console())
+        terminal.proof_table(proof.rows, proof.tried, proof.breaches, console())
     return int(bool(proof.breaches))
 
 
@@ -618,105 +382,13 @@ def doctor(*, common: Common = COMMON) -> int:
     if common.as_json:
         import dataclasses
 
-        _print_json([dataclasses.asdict(f) for f in found])
+        print_json([dataclasses.asdict(f) for f in found])
     else:
-        terminal.doctor_table([(f.state, f.thing, f.seen, f.mend) for f in found], _console())
+        terminal.doctor_table([(f.state, f.thing, f.seen, f.mend) for f in found], console())
     return int(any(f.state == "fail" for f in found))
 
 
-# what is written for others -------------------------------------------------------------------
-
-
-def _graded(output: Path | None, common: Common) -> tuple[Path, Gradebook]:
-    """A results folder, and the gradebook that it holds."""
-    settings = common.settings(run__output=output)
-    from grader import pipeline
-
-    return settings.run.output, pipeline.stored(settings.run.output, settings)
-
-
-def _column(said: str, parts: Sequence[str]) -> Column:
-    """Which assignment of Canvas's gets which points, of what was typed after --column."""
-    from grader.export.canvas import Column
-
-    number, _, part = said.partition("=")
-    if not (number.isascii() and number.isdigit()) or part not in parts:
-        raise UsageError(
-            f"--column {said}: write the assignment's number, =, and one of {', '.join(parts)}, "
-            f"as in\n  --column 4321={parts[0]}"
-        )
-    return Column(number, part)
-
-
-def _tell_filled(common: Common, part: str, file: Filled, found: Sequence[Standing]) -> None:
-    from grader.export import standing
-
-    same = f", {file.unchanged} have their points already" if file.unchanged else ""
-    common.say(f"{part}: {file.written} written{same}")
-    for line in (*file.kept, *standing.unmarked(found, part)):
-        common.say(f"  {line}")
-
-
-def _exported(
-    common: Common,
-    folder: Path,
-    files: Mapping[str, bytes],
-    left_out: Sequence[str] = (),
-    *,
-    anew: str = "",
-) -> int:
-    """The exit code, once the files are written and told, with what they lack, a line each.
-
-    anew  a folder of exports that then holds these files and no others
-    """
-    from grader.store import Store
-
-    store = Store(folder)
-    with store.held():
-        if anew:
-            store.remove_exports(anew)
-        written = [store.export(name, data) for name, data in files.items()]
-    if common.as_json:
-        _print_json({"files": [str(path) for path in written], "left_out": list(left_out)})
-    else:
-        for line in left_out:
-            _stderr(f"left out: {line}")
-        for path in written if not anew else [folder / "export" / anew]:
-            _stdout(str(path))
-    return int(bool(left_out))
-
-
 # what is printed ------------------------------------------------------------------------------
-
-
-def _stdout(text: str) -> None:
-    _put(sys.stdout, text)
-
-
-def _stderr(text: str) -> None:
-    _put(sys.stderr, text)
-
-
-def _put(stream: TextIO, text: str) -> None:
-    """A line, with what the stream's encoding cannot print replaced."""
-    encoding = stream.encoding or "ascii"
-    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
-
-
-def _warn(notices: tuple[str, ...]) -> None:
-    """What has to be known of the sandbox, also by whoever wants to hear little."""
-    for i, notice in enumerate(notices):
-        _stderr(f"warning: {notice}" if not i else f"  {notice}")
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False)
-
-
-def _print_json(data: Any) -> None:
-    print(json.dumps(data, ensure_ascii=True, indent=1))
 
 
 class _Bar:
@@ -733,7 +405,7 @@ class _Bar:
             self._draw(done, of)
         elif done * 10 // of > self.tenths:
             self.tenths = done * 10 // of
-            _stderr(f"  {self.doing} {done}/{of}")
+            stderr(f"  {self.doing} {done}/{of}")
 
     def _draw(self, done: int, of: int) -> None:
         from rich.console import Console
@@ -769,12 +441,13 @@ class _Bar:
 def _tell_intake(
     common: Common, paths: list[Path], intake: Intake, plan: Plan, settings: Settings
 ) -> None:
-    from grader import times
+    from grader import names, times
 
-    _warn(plan.notices)
+    warn(plan.notices)
     files = intake.files
     became = [note.became for note in files]
-    notebooks = sum(1 for note in files if note.notebook)
+    # a link in the place of a notebook is noted as that notebook, and is none
+    notebooks = sum(1 for note in files if note.notebook and names.ends_as_notebook(note.path))
     ignored = became.count("ignored")
     where = ", ".join(str(path) for path in paths)
     zips = len(intake.opened)
@@ -821,11 +494,11 @@ def _tell_strangers(gradebook: Gradebook, settings: Settings) -> None:
     for student in strangers:
         near = nearest(student, absent)
         hint = f"; is it {near}, who handed in nothing? then --file 'FILE={near}'" if near else ""
-        _warn((f"{student} is not on the roster{hint}",))
+        warn((f"{student} is not on the roster{hint}",))
     known = {grade.student for grade in gradebook.grades}
     for student in settings.course.extensions:
         if names.student_id(student) not in known:
-            _warn((f"course.extensions: there is no student {student} here",))
+            warn((f"course.extensions: there is no student {student} here",))
 
 
 def _show_gradebook(
@@ -834,10 +507,10 @@ def _show_gradebook(
     from grader.report import terminal
 
     if common.as_json:
-        _print_json(_gradebook_json(gradebook, code))
+        print_json(_gradebook_json(gradebook, code))
         return
     if not common.quiet:
-        terminal.run_table(gradebook, _console())
+        terminal.run_table(gradebook, console())
         print()
     known = [n for n in gradebook.files if n.notebook and n.became in ("graded", "needs_person")]
     graded = sum(1 for n in known if n.became == "graded")
@@ -845,7 +518,7 @@ def _show_gradebook(
     took = f", in {seconds:.0f} s" if seconds is not None else ""
     arrow = "→" if _can_print("→") else "->"
     page = folder / "reports" / "index.html"
-    _stdout(f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {page}")
+    stdout(f"{graded} of {len(known)} notebooks graded{need}{took} {arrow} {page}")
 
 
 def _can_print(text: str) -> bool:
@@ -911,20 +584,6 @@ def _question_json(judgement: Any) -> dict[str, Any]:
     }
 
 
-def _grade_of(gradebook: Gradebook, student: str) -> Any:
-    import difflib
-
-    from grader import names
-
-    wanted = names.student_id(student)
-    for grade in gradebook.grades:
-        if grade.student == wanted:
-            return grade
-    near = difflib.get_close_matches(wanted, [g.student for g in gradebook.grades], 1)
-    hint = f"\n  did you mean {near[0]}?" if near else ""
-    raise UsageError(f"no student {student} in the results{hint}")
-
-
 # errors and exit codes ---------------------------------------------------------------------------
 
 
@@ -942,12 +601,12 @@ def main() -> NoReturn:
     except CycloptsError as error:
         code = _refused(str(error))
     except SandboxError as error:
-        _stderr(f"error: {error}")
+        stderr(f"error: {error}")
         code = 3
     except GraderError as error:
         code = _refused(str(error))
     except KeyboardInterrupt:
-        _stderr("interrupted: what was graded is kept; the same command, without --fresh, goes on")
+        stderr("interrupted: what was graded is kept; the same command, without --fresh, goes on")
         code = 130
     except BrokenPipeError:
         # whoever read the output has gone; Python must not try to flush it at exit
@@ -959,7 +618,7 @@ def main() -> NoReturn:
 
 
 def _refused(said: str) -> int:
-    _stderr(f"error: {said}")
+    stderr(f"error: {said}")
     return 2
 
 
@@ -978,7 +637,5 @@ def _bug(error: Exception) -> int:
         "w", prefix="grader-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
     ) as file:
         file.write("".join(traceback.format_exception(error)))
-    _stderr(
-        f"error: a bug of the grader's: {type(error).__name__}: {error}\n  details: {file.name}"
-    )
+    stderr(f"error: a bug of the grader's: {type(error).__name__}: {error}\n  details: {file.name}")
     return 3

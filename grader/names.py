@@ -35,9 +35,11 @@ class Named:
 class Sent:
     """What an LMS says of one file, in the name that the file has in its zip of submissions.
 
-    dialect     ntu_cool, group, anonymous or canvas
-    file_name   as the student named it; text.html or link.html if nothing was uploaded
-    user        Canvas's number of who handed it in; in the anonymous dialect, the anonymous id
+    dialect     ntu_cool, group, anonymous, moodle or canvas
+    file_name   as the student named it; if nothing was uploaded, text.html, link.html, or Moodle's
+                onlinetext.html
+    user        Canvas's number of who handed it in; in the anonymous dialect, the anonymous id; in
+                Moodle's, the participant's number, which is another for each of its assignments
     attachment  Canvas's number of the file; empty for a text or a link
     login       the account's, without what follows its @; ntu_cool only
     name        the person's or the group's, as far as the dialect leaves it whole
@@ -55,7 +57,9 @@ class Sent:
     @property
     def uploaded(self) -> bool:
         """Whether it is a file of the student's, and not a text or link typed into a form."""
-        return bool(self.attachment)
+        return bool(self.attachment) or (
+            self.dialect == "moodle" and self.file_name != "onlinetext.html"
+        )
 
 
 _ABOVE_SEVEN = 8  # Canvas numbers uploads of one name -1 to -7; from the next on it adds a UUID
@@ -85,6 +89,11 @@ _TYPED = re.compile(r"(?P<before>.*)_(?P<user>[0-9]+)_(?P<file>(?:text|link)\.ht
 _ANONYMOUS = re.compile(
     r"(?P<late>LATE_)?anon_(?P<user>[A-Za-z0-9]+)_"
     r"(?:(?P<typed>(?:text|link)\.html)|(?P<attachment>[0-9]+)_(?P<file>.+))",
+    re.DOTALL,
+)
+_MOODLE = re.compile(
+    # the first such part: names there have spaces for "_", and files may be named as they like
+    r"(?P<name>.*?)_(?P<user>[0-9]+)_assignsubmission_(?:file|onlinetext)_(?P<file>.*)",
     re.DOTALL,
 )
 
@@ -138,7 +147,8 @@ def sent(path: str, template: str, notebooks: Collection[str]) -> Sent | None:
     """What an LMS says in a file's name; None if no LMS gave it this name.
 
     path  in the zip, with "/": NTU COOL does not clean display names, so one with a "/" in it
-          arrives as a folder
+          arrives as a folder, and Moodle makes a folder for each student, or puts its name before
+          that of the file
 
     Names and file names may hold numbers between underscores, as the LMS's own part does: of
     several readings the one counts that leaves a name of the template, else the first.
@@ -157,7 +167,16 @@ def sent(path: str, template: str, notebooks: Collection[str]) -> Sent | None:
             match["attachment"] or "",
             late=bool(match["late"]),
         )
-    return _canvas(name, template, notebooks)
+    return _moodle(parts) or _canvas(name, template, notebooks)
+
+
+def _moodle(parts: list[str]) -> Sent | None:
+    for i, part in enumerate(parts):
+        match = _MOODLE.fullmatch(part)
+        is_folder = i < len(parts) - 1
+        if match and is_folder != bool(match["file"]):
+            return Sent("moodle", match["file"] or parts[-1], match["user"], name=match["name"])
+    return None
 
 
 def _ntu_cool(name: str, template: str, notebooks: Collection[str]) -> Sent | None:

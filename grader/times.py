@@ -34,7 +34,7 @@ def instant(text: str) -> datetime:
 def end(text: str) -> datetime:
     """The last second of a deadline, in UTC.  Raises ValueError if it is no date or time."""
     begin, length = _read(text)
-    return begin + length - timedelta(seconds=1)
+    return begin + (length - timedelta(seconds=1))
 
 
 def said(when: datetime) -> str:
@@ -45,22 +45,26 @@ def said(when: datetime) -> str:
 def _read(text: str) -> tuple[datetime, timedelta]:
     """When the second, minute or day that a text names begins, and how long it is."""
     match = _TIME.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no time, as in 2024-12-10T23:59:59+08:00")
+    try:
+        if match is not None:
+            return _begin(match).astimezone(UTC), _length(match)
+    except (ValueError, OverflowError):  # a 13th month; a year before the first
+        pass
+    raise ValueError(f"{text!r} is no time, as in 2024-12-10T23:59:59+08:00")
+
+
+def _begin(match: re.Match[str]) -> datetime:
     year, month, day = map(int, re.findall("[0-9]+", match["day"]))
     hour, minute = map(int, (match["clock"] or "0:0").split(":"))
     local = datetime(year, month, day, hour, minute, int((match["seconds"] or ":0")[1:]))
     offset = match["offset"]
-    if offset:
-        sign = offset.upper().replace("Z", "+0000").replace(":", "")
-        local = datetime.strptime(f"{local:%Y-%m-%d %H:%M:%S}{sign}", "%Y-%m-%d %H:%M:%S%z")
-    else:
-        local = local.replace(tzinfo=TAIPEI)
-    length = (
-        timedelta(seconds=1)
-        if match["seconds"]
-        else timedelta(minutes=1)
-        if match["clock"]
-        else timedelta(days=1)
-    )
-    return local.astimezone(UTC), length
+    if not offset:
+        return local.replace(tzinfo=TAIPEI)
+    sign = offset.upper().replace("Z", "+0000").replace(":", "")
+    return datetime.strptime(f"{local:%Y-%m-%d %H:%M:%S}{sign}", "%Y-%m-%d %H:%M:%S%z")
+
+
+def _length(match: re.Match[str]) -> timedelta:
+    if match["seconds"]:
+        return timedelta(seconds=1)
+    return timedelta(minutes=1) if match["clock"] else timedelta(days=1)

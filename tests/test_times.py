@@ -39,13 +39,18 @@ def test_a_moment_of_a_minute_is_its_beginning():
 @pytest.mark.parametrize(
     "text",
     ["", "tomorrow", "10.12.2024", "2024-13-01 10:00", "2024-12-10 24:00", "2024-12-10 23:59:60",
-     "\u0662024-12-10 10:00", "2024-12-10 10:00 PM", "2024-12-10 10"],
+     "\u0662024-12-10 10:00", "2024-12-10 10:00 PM", "2024-12-10 10",
+     "2024-02-30 10:00", "2024-12-10 10:00+24:00", "0001-01-01 00:00"],
 )  # fmt: skip
-def test_what_is_no_time_is_refused(text):
-    with pytest.raises(ValueError):
-        instant(text)
-    with pytest.raises(ValueError):
-        end(text)
+def test_what_is_no_time_is_refused_by_its_own_words(text):
+    for read in (instant, end):
+        with pytest.raises(ValueError, match="is no time, as in 2024") as raised:
+            read(text)
+        assert repr(text) in str(raised.value)
+
+
+def test_the_last_second_of_all_is_a_deadline():
+    assert end("9999-12-31T23:59:59Z") == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def test_a_day_is_no_moment():

@@ -49,12 +49,14 @@ class Filled:
     written    students in it
     unchanged  students whose points the LMS has already
     kept       students whose score there stays as it is, and why, a line each
+    scaled     whether points are out of what the LMS says, and not as they were earned
     """
 
     data: bytes
     written: int
     unchanged: int = 0
     kept: tuple[str, ...] = ()
+    scaled: bool = True
 
 
 class Export:
@@ -113,16 +115,21 @@ class Export:
     def possible(self, place: int) -> float | None:
         """The most that can be earned in a column; None if the export does not say.
 
-        Raises UsageError if Canvas takes no points for it.
+        Raises UsageError if Canvas takes no points for it, or would take every point for nothing.
         """
         for _, row in self.sheet.rows:
             if row[0].strip().lower() == "points possible":
                 said = tables.cell(row, place).strip()
+                column = f"{self.sheet.path}: {self.sheet.headings[place]}"
                 if said.lower() == "(read only)":
+                    raise UsageError(f"{column} is read only in Canvas")
+                most = tables.number(said)
+                if said and not (most and most > 0):
                     raise UsageError(
-                        f"{self.sheet.path}: {self.sheet.headings[place]} is read only in Canvas"
+                        f"{column} is out of {said!r} points in Canvas, so nothing can be scaled "
+                        "to it: set its points there, and export anew"
                     )
-                return tables.number(said)
+                return most
         return None
 
     def rows(self, people: People, student: str) -> list[Row]:
@@ -178,7 +185,7 @@ def filled(export: Export, column: Column, standings: Sequence[Standing], people
     data = _ascii(
         ["Student", *export.given_back, "Section", column.heading], [row for _, row in rows]
     )
-    return Filled(data, len(rows), unchanged, tuple(kept))
+    return Filled(data, len(rows), unchanged, tuple(kept), scaled=most is not None)
 
 
 def without_export(column: Column, standings: Sequence[Standing], people: People) -> Filled:
@@ -205,7 +212,7 @@ def without_export(column: Column, standings: Sequence[Standing], people: People
         rows.append([_shown(student), user, "", f"{standing.earned:.2f}"])
     matches.refuse("what was handed in", "give Canvas's own export: --gradebook exported.csv")
     data = _ascii(["Student", "ID", "Section", column.heading], rows)
-    return Filled(data, len(rows))
+    return Filled(data, len(rows), scaled=False)
 
 
 def _cannot_be_given_back(cells: Sequence[str]) -> str:

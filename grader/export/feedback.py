@@ -117,7 +117,7 @@ def _why_not(
     if note is None or notebook.record is None:
         return notebook.problem or "it could not be graded"
     if not note.attachment:
-        return f"no LMS gave its file a name, so it would find nobody: {note.path}"
+        return f"Canvas gave its file no number, so it would find nobody: {note.path}"
     if note.user in shared:
         return f"account {note.user} handed in files of {' and '.join(shared[note.user])}"
     if note.sha256 not in contents:

@@ -6,9 +6,11 @@ they stand and what they hold, and students by the number of the participant.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from grader.errors import UsageError
 from grader.export.canvas import Filled
@@ -16,11 +18,11 @@ from grader.export.people import Matches, People, Row
 from grader.export.standing import TOTAL, Standing
 from grader.ingest import tables
 from grader.ingest.rosters import ids_of
-from grader.model import FileNote
-from grader.report import spreadsheet
+from grader.model import FileNote, Judgement, Lateness, NotebookGrade, Outcome
+from grader.report import spreadsheet, wording
+from grader.report.wording import MARKS, lost, points
 
 _PARTICIPANT = re.compile(r".*?([0-9]+)\s*", re.DOTALL)
-_FOLDER = re.compile(r"_([0-9]+)_assignsubmission_file_")
 
 
 class Worksheet:
@@ -50,6 +52,11 @@ class Worksheet:
             )
         self.grade = found[0] - 1
         self._maximum = tables.cell(rows[0], found[0])
+        # feedback comments come last, if the assignment has them: before them stands when each
+        # grade was last modified, which is "-" for none and so is empty for nobody
+        last = len(sheet.headings) - 1
+        some_empty = any(not tables.cell(row, last).strip() for row in rows)
+        self.comments = last if last > found[0] + 1 and some_empty else None
 
     @property
     def most(self) -> float:
@@ -77,17 +84,18 @@ def filled(
     people: People,
     files: Iterable[FileNote],
 ) -> Filled:
-    """The worksheet with the grades of who has other points; every other cell as it was.
+    """The worksheet with the grades of who has other points, and what was seen as their comment,
+    if it has room for comments and nobody has written one; every other cell as it was.
 
-    files  what became of every file: the folders in which Moodle packs them hold its numbers
+    files  what became of every file: where Moodle packed them, they have its numbers
     Raises UsageError, with a list, if somebody with points cannot be found in it for certain.
     """
     numbers = _numbers(files, part)
-    grades: dict[int, str] = {}
+    grades: dict[int, tuple[str, str]] = {}
     unchanged, matches = 0, Matches()
     for standing in standings:
-        points, student = standing.out_of(worksheet.most), standing.grade.student
-        if points is None:
+        earned, student = standing.out_of(worksheet.most), standing.grade.student
+        if earned is None:
             continue
         found = matches.row(student, worksheet.rows(numbers[student], people.ids(student)))
         if found is None:
@@ -97,16 +105,22 @@ def filled(
             matches.problem(student, f"has an id that looks like a formula: {row[0]!r}")
             continue
         now = tables.number(tables.cell(row, worksheet.grade))
-        if now is not None and f"{now:.2f}" == f"{points:.2f}":
+        if now is not None and f"{now:.2f}" == f"{earned:.2f}":
             unchanged += 1
         else:
-            grades[line] = worksheet.written(points)
+            grades[line] = (worksheet.written(earned), _comment(standing, part))
     matches.refuse(worksheet.sheet.path)
     rows = []
     for line, row in worksheet.sheet.rows:
         cells = [row[0], *map(spreadsheet.defused, row[1 : worksheet.grade])]
-        rows.append([*cells, grades.get(line, tables.cell(row, worksheet.grade))])
-        rows[-1] += row[worksheet.grade + 1 :]
+        cells += [
+            tables.cell(row, i) for i in range(worksheet.grade, len(worksheet.sheet.headings))
+        ]
+        if line in grades:
+            cells[worksheet.grade], comment = grades[line]
+            if worksheet.comments and not cells[worksheet.comments].strip():
+                cells[worksheet.comments] = comment
+        rows.append(cells)
     data = spreadsheet.as_csv(worksheet.sheet.headings, rows, worksheet.sheet.separator)
     return Filled(data, len(grades), unchanged)
 
@@ -116,10 +130,35 @@ def _numbers(files: Iterable[FileNote], part: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for note in files:
         if note.student and part in (note.notebook, TOTAL):
-            found[note.student] |= set(_FOLDER.findall(note.path))
+            found[note.student] |= {note.user} if note.dialect == "moodle" else set()
     return found
 
 
 def _participant(row: Sequence[str]) -> str:
     match = _PARTICIPANT.fullmatch(row[0])
     return match[1] if match else ""
+
+
+def _comment(standing: Standing, part: str) -> str:
+    """What is said of a student's notebooks, as the HTML that Moodle takes for a comment."""
+    own = [n for n in standing.grade.notebooks if part in (n.notebook, TOTAL)]
+    return "".join(map(_notebook_said, own))
+
+
+def _notebook_said(notebook: NotebookGrade) -> str:
+    said = f"{notebook.notebook}: {points(notebook.earned)} of {points(notebook.possible)} points."
+    if notebook.outcome is Outcome.MISSING:
+        return f"<p>{escape(said)} It was not handed in.</p>"
+    if notebook.lateness is Lateness.LATE:
+        said += f" {wording.lateness_said(notebook)}"
+    questions = "".join(f"<li>{escape(_question_said(j))}</li>" for j in notebook.judgements)
+    return f"<p>{escape(said)}</p><ul>{questions}</ul>"
+
+
+def _question_said(judgement: Judgement) -> str:
+    got = "not marked yet," if judgement.earned is None else f"{points(judgement.earned)} of"
+    mark = MARKS[wording.shown_outcome(judgement)]
+    said = f"{mark} {judgement.title}: {got} {points(judgement.possible)} points."
+    if judgement.finding and lost(judgement.earned, judgement.possible):
+        said += f" {inspect.cleandoc(judgement.finding.advice)}"
+    return " ".join(wording.visible(said).split())

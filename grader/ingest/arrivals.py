@@ -39,7 +39,7 @@ def read(path: Path, assignment: Assignment, roster: Roster) -> tuple[Arrival, .
 def _of_canvas(path: Path, text: str, assignment: Assignment, roster: Roster) -> Iterator[Arrival]:
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}") from None
     for number, each in enumerate(_submissions(data), 1):
         where = f"{path}, submission {number}"

@@ -35,10 +35,8 @@ def load(name: str) -> Assignment:
     if key not in known:
         listed = f"there is: {', '.join(known)}" if known else "there is none"
         nearest = difflib.get_close_matches(key, known, 1)
-        raise AssignmentError(
-            f"no assignment {key!r} under {_HOME}/; {listed}"
-            + "".join(f"\n  did you mean {match} ?" for match in nearest)
-        )
+        hint = f"did you mean {nearest[0]} ?" if nearest else "elsewhere? --assignment FOLDER"
+        raise AssignmentError(f"no assignment {key!r} under {_HOME}/; {listed}\n  {hint}")
     module = _package(key)
     table_of_contents = f"{_HOME}/{key}/__init__.py"
     assignment = getattr(module, "ASSIGNMENT", None)

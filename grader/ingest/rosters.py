@@ -24,6 +24,7 @@ _NAMES = ("student", "name", "student name", "full name", "display name", "姓�
 _LAST, _FIRST = ("lastname", "last name", "surname"), ("firstname", "first name")
 _MAILS = ("email", "email address", "e mail", "電子郵件")
 _NOBODY = {"student, test", "test student", "測試學生", "學生, 測試"}
+_BY_EXCEL = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+")  # of a long number
 _NO_ONES_CELLS = {"", "muted", "manual posting", "(read only)"}
 
 
@@ -58,7 +59,8 @@ def nearest(student: str, enrolled: Iterable[Enrolled]) -> str:
 def read(path: Path) -> tuple[Enrolled, ...]:
     """Every student in a CSV, by id.
 
-    Raises UsageError if it cannot be read, has no column of ids, or one id stands for two people.
+    Raises UsageError if it cannot be read, has no column of ids, holds one that Excel has cut, or
+    one id stands for two people.
     """
     table = tables.read(path)
     from_lms = bool(table.first(("sis user id", "sis login id"))) or {
@@ -82,6 +84,12 @@ def read(path: Path) -> tuple[Enrolled, ...]:
         user = row.get(users, "")
         if not ids and not user:
             raise UsageError(f"{path} line {line}: {name or 'a row'} has no id: fill it in")
+        for text in (*ids, user):
+            if _BY_EXCEL.fullmatch(text):
+                raise UsageError(
+                    f"{path} line {line}: {text} is what Excel makes of a long number, and its "
+                    "digits are lost: take the file as it was exported"
+                )
         ids = ids or [names.student_id(user)]
         each = Enrolled(ids[0], name, user, tuple(dict.fromkeys(ids)))
         for known in each.ids:

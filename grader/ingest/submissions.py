@@ -74,6 +74,7 @@ class _Candidate:
     """A file, what its name says of whose notebook it is, and what could be read of it."""
 
     path: str
+    source: Path  # the zip or the folder in which it lies
     claim: Claim
     own_name: str  # without what an LMS put before it
     sha256: str = ""  # empty if it could not be opened
@@ -100,6 +101,13 @@ class _Candidate:
         return self.named
 
     @property
+    def hand_in(self) -> tuple[Path, str, str] | None:
+        """Equal for what one person sent through an LMS at once; a group's may be anyone's."""
+        sent = self.claim.sent
+        one = sent is not None and sent.dialect != "group"
+        return (self.source, sent.dialect, sent.user) if sent and one else None
+
+    @property
     def attachment(self) -> int:
         """The LMS's number of the file, higher for newer ones; -1 if there is none."""
         sent = self.claim.sent
@@ -113,7 +121,7 @@ class _Candidate:
         note = replace(note, reason=said, flags=owner.flags)
         if sent is None:
             return note
-        person = sent.name if sent.dialect in ("ntu_cool", "canvas") else ""
+        person = sent.name if sent.dialect in ("ntu_cool", "canvas", "moodle") else ""
         return replace(
             note,
             user=sent.user,
@@ -162,6 +170,7 @@ def collect(
         else _placed(candidate, owners, assignment)
         for candidate in candidates
     ]
+    placed = _of_one_hand_in(placed, assignment)
     groups: dict[tuple[str, str], list[_Candidate]] = defaultdict(list)
     for candidate in placed:
         if candidate.named and not candidate.other:
@@ -251,7 +260,7 @@ def _unpacked(
     try:
         source = file.member.content() if file.member else file.place
         with archives.opened(source) as members:
-            sent = file.sent or _sent(file, asked.assignment)
+            sent = file.sent or _sent(file.inside, asked.assignment)
             whole = _looked_at(replace(file, problem="opened"), asked)
             named = whole.claim.named if isinstance(whole, _Candidate) else None
             files = []
@@ -262,7 +271,7 @@ def _unpacked(
                     _File(
                         file.place,
                         told if alone else f"{file.path}/{told}",
-                        _skipped(parts),
+                        _skipped(parts, asked.assignment),
                         member.refused,
                         parts,
                         member,
@@ -281,17 +290,20 @@ def _unpacked(
         yield _looked_at(replace(file, problem=str(error)), asked)
 
 
-def _skipped(parts: tuple[str, ...]) -> str:
+def _skipped(parts: tuple[str, ...], assignment: Assignment) -> str:
     """Why a file in a zip is not looked at; a folder's would be found while walking it."""
     for part in parts:
         if reason := _COPIES.get(part.lower()) or _LEFT_BEHIND.get(part.lower()):
             return reason
-    return "hidden" if any(p.startswith(".") and p not in (".", "..") for p in parts) else ""
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    of_macos = any(part.startswith("._") for part in parts)
+    # a group, or a person, may be called so
+    called_so = hidden and not of_macos and _sent(parts, assignment) is not None
+    return "hidden" if hidden and not called_so else ""
 
 
-def _sent(file: _File, assignment: Assignment) -> names.Sent | None:
-    path = "/".join(file.inside)
-    return names.sent(path, assignment.file_name, assignment.notebooks.keys())
+def _sent(parts: tuple[str, ...], assignment: Assignment) -> names.Sent | None:
+    return names.sent("/".join(parts), assignment.file_name, assignment.notebooks.keys())
 
 
 def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
@@ -299,9 +311,10 @@ def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
     template, keys = asked.assignment.file_name, asked.assignment.notebooks.keys()
     if file.skipped:
         return FileNote(file.path, "ignored", reason=file.skipped)
-    sent = file.sent or _sent(file, asked.assignment)
+    sent = file.sent or _sent(file.inside, asked.assignment)
     own_name = sent.file_name if sent else file.name
     by_hand = asked.placed_by_hand(file.path, own_name)
+    source = file.place if file.member else file.place.parent
     if not names.ends_as_notebook(own_name) and not by_hand:
         # whose it may be is noted: a student with this file alone has not handed in nothing
         stem = f"{Path(own_name).stem}{names.EXTENSION}"
@@ -310,6 +323,7 @@ def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
         refused = bool(file.problem)
         return _Candidate(
             file.path,
+            source,
             Claim(named, sent),
             own_name,
             problem=said,
@@ -319,6 +333,7 @@ def _looked_at(file: _File, asked: _Asked) -> FileNote | _Candidate:
         )
     candidate = _Candidate(
         file.path,
+        source,
         Claim(names.parse(own_name, template, keys) or file.named, sent),
         own_name,
         problem=file.problem,
@@ -389,6 +404,46 @@ def _placed(candidate: _Candidate, owners: Owners, assignment: Assignment) -> _C
     return replace(candidate, owner=owner, named=named, canonical=as_asked)
 
 
+def _of_one_hand_in(candidates: Sequence[_Candidate], assignment: Assignment) -> list[_Candidate]:
+    """The candidates; where nothing says whose a file is, it is whose the rest was that came with
+    it."""
+    students: dict[object, set[str]] = defaultdict(set)
+    for candidate in candidates:
+        if candidate.hand_in and candidate.owner.student:
+            students[candidate.hand_in].add(candidate.owner.student)
+    found = []
+    for candidate in candidates:
+        known = students[candidate.hand_in]
+        if len(known) == 1 and not (candidate.owner.student or candidate.owner.problem):
+            (student,) = known
+            named = names.parse_of(candidate.own_name, student, assignment.notebooks.keys())
+            candidate = replace(candidate, owner=Owner(student), named=named)  # noqa: PLW2901
+        found.append(candidate)
+    return found
+
+
+def _asked_in(
+    candidates: Sequence[_Candidate], assignment: Assignment
+) -> Mapping[Path, Collection[str]]:
+    """From each zip or folder to the notebooks that it is for.
+
+    An LMS's assignment may be for one notebook of several.  Its zip's name says so, and is believed
+    where nobody handed in another one.
+    """
+    found: dict[Path, set[str]] = defaultdict(set)
+    for candidate in candidates:
+        if candidate.named and not candidate.other:
+            found[candidate.source].add(candidate.named.notebook)
+    every = assignment.notebooks.keys()
+    asked: dict[Path, Collection[str]] = {}
+    for source in {candidate.source for candidate in candidates}:
+        title = source.stem if archives.is_zip(source.name) else source.name
+        named = names.parse_of(f"{title}{names.EXTENSION}", "", every)
+        one = {named.notebook} if named else set()
+        asked[source] = one if one and found[source] <= one else every
+    return asked
+
+
 def _not_placed(
     candidates: Sequence[_Candidate], handed_in: set[tuple[str, str]], assignment: Assignment
 ) -> list[FileNote]:
@@ -398,23 +453,28 @@ def _not_placed(
     place of one: then a person has to look.
     """
     template, keys = assignment.file_name, assignment.notebooks.keys()
+    asked_in = _asked_in(candidates, assignment)
     unplaced = f"its name does not say whose it is: expected {names.expected(template, keys)}"
     notes = []
     for candidate in candidates:
         owner, named = candidate.owner, candidate.named
-        why = owner.problem
+        why, asked = owner.problem, asked_in[candidate.source]
         if candidate.other:
-            lacking = any((owner.student, key) not in handed_in for key in keys)
+            lacking = any((owner.student, key) not in handed_in for key in asked)
             in_place = candidate.claim.sent and not named and (lacking or not owner.student)
             person = candidate.refused or why or in_place
         elif named is None:
-            known = f"its name does not say which notebook of {owner.student} it is"
+            name = _printable(candidate.own_name)
+            known = f"its name, {name}, does not say which notebook of {owner.student} it is"
             why = why or (known if owner.student else unplaced)
             person = True
         else:
             continue
         reason = "; ".join(filter(None, (why, candidate.problem)))
-        notes.append(candidate.became("needs_person" if person else "ignored", reason))
+        note = candidate.became("needs_person" if person else "ignored", reason)
+        if person and owner.student and not named and len(asked) == 1:
+            note = replace(note, notebook=next(iter(asked)))
+        notes.append(note)
     return notes
 
 
@@ -486,9 +546,12 @@ def _counting(group: list[_Candidate]) -> tuple[Submission | None, list[FileNote
     newest = _newest(group)
     if len({candidate.content for candidate in newest}) > 1:
         return None, _tied(group, newest)
-    # of files with equal bytes, the one that is named best stands for all
+    # of files with equal bytes the newest stands for all: that is where the LMS shows what is sent
+    # back; of equally new ones, the one that is named best
     same = [candidate for candidate in group if candidate.content == newest[0].content]
-    chosen, *others = sorted(same, key=lambda c: (not c.canonical, len(c.path), c.path))
+    chosen, *others = sorted(
+        same, key=lambda c: (c not in newest, not c.canonical, len(c.path), c.path)
+    )
     older = [candidate for candidate in group if candidate not in same]
     notes = [other.became("duplicate", f"the same bytes as {chosen.path}") for other in others]
     notes += [candidate.became("superseded", f"by {chosen.path}") for candidate in older]
@@ -571,7 +634,7 @@ def _content(file: _File, most_bytes: int = notebooks.LIMIT_BYTES) -> bytes:
 def _not_a_notebook(name: str, sent: names.Sent | None) -> str:
     extension = Path(name).suffix.lower()
     if sent is not None and not sent.uploaded:
-        kind = "text" if name == "text.html" else "link"
+        kind = "link" if name == "link.html" else "text"
         return f"a {kind} typed into the LMS, no file: look at it there"
     if archives.is_zip(name):
         return "a zip in a zip in a zip: unpack it first"

@@ -17,7 +17,9 @@ from pathlib import Path
 from grader.errors import UsageError
 
 _SEPARATORS = (",", ";", "\t")
-_NUMBER = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,9})?")
+_WORKBOOK = b"PK\x03\x04"  # of Excel's and of LibreOffice's, which are zips
+_NUMBER = re.compile(r"-?[0-9]{1,9}(?:[.,][0-9]{1,20})?")
+_GROUPED = re.compile(r"-?[0-9]{1,3}(?:(?P<thousands>[.,])[0-9]{3})+(?!(?P=thousands))[.,][0-9]+")
 _GUARDED = re.compile(r'="(.*)"|\'([=+\-@\t\r].*)', re.DOTALL)  # so that no formula is run
 
 
@@ -90,8 +92,10 @@ def decoded(path: Path) -> str:
         raise UsageError(f"no such file: {path}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    if data.startswith(_WORKBOOK):
+        raise UsageError(f"{path} is a workbook: save it as CSV, in UTF-8")
     text = text_of(data)
-    if text is None:
+    if text is None or "\0" in text:
         raise UsageError(f"{path} is neither UTF-8 nor Big5: save it as UTF-8")
     return text
 
@@ -113,7 +117,12 @@ def cell(row: Sequence[str], place: int) -> str:
 
 
 def number(text: str) -> float | None:
-    """The number that a cell holds, with a point or a comma before its decimals; None if none."""
+    """The number that a cell holds; None if it is none.
+
+    A point or a comma stands before its decimals, and the other one may between thousands.
+    """
+    grouped = _GROUPED.fullmatch(text)
+    text = text.replace(grouped["thousands"], "") if grouped else text
     return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader.model import FileNote, Grade, Gradebook, NotebookGrade, Outcome
 from grader.report.wording import (
@@ -23,7 +23,7 @@ class Need:
 
     student: str
     name: str
-    place: str  # "colab1", "colab1.softmax", or the path of a file
+    place: str  # "colab1", "colab1, colab2", "colab1.softmax", or the path of a file
     reason: str
     graded: bool  # whether the student has a page
 
@@ -65,7 +65,8 @@ class Flag:
 def needs(gradebook: Gradebook) -> list[Need]:
     """All that needs a person: notebooks, then code questions, then files, students sorted.
 
-    A written answer that nobody has marked yet is not among them.
+    What has one reason, such as one file in place of several notebooks, is one thing.  A written
+    answer that nobody has marked yet is not among them.
     """
     found = []
     for grade in by_student(gradebook):
@@ -87,7 +88,26 @@ def needs(gradebook: Gradebook) -> list[Need]:
         if file.became == "needs_person" and not known:
             reason = file.reason or "it could not be placed"
             found.append(Need(file.student, "", file.path, reason, file.student in students))
-    return found
+    places: dict[Need, list[str]] = defaultdict(list)
+    for need in found:
+        places[replace(need, place="")].append(need.place)
+    return [replace(need, place=", ".join(several)) for need, several in places.items()]
+
+
+def asked_for(gradebook: Gradebook) -> list[str]:
+    """The notebooks that the run was about: those that somebody handed in, if two students did.
+
+    Any other is another assignment's of the LMS, for another time.
+    """
+    handed_in = [
+        (grade.student, notebook.notebook)
+        for grade in gradebook.grades
+        for notebook in grade.notebooks
+        if notebook.outcome is not Outcome.MISSING
+    ]
+    known = {notebook for _, notebook in handed_in}
+    several = len({student for student, _ in handed_in}) > 1
+    return [key for key in notebook_keys(gradebook) if key in known or not several]
 
 
 def set_aside(gradebook: Gradebook) -> list[FileNote]:
@@ -96,8 +116,12 @@ def set_aside(gradebook: Gradebook) -> list[FileNote]:
 
 
 def shared_flags(gradebook: Gradebook) -> set[str]:
-    """The flags that tell no student who handed in from another: they are said once for all."""
-    each = [set(grade.flags) for grade in gradebook.grades if grade.status != "missing"]
+    """The flags that tell no student with a graded notebook from another: said once for all."""
+    each = [
+        set(grade.flags)
+        for grade in gradebook.grades
+        if any(notebook.outcome is Outcome.PASSED for notebook in grade.notebooks)
+    ]
     return set.intersection(*each) if len(each) > 1 else set()
 
 

@@ -10,7 +10,7 @@ import hashlib
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from statistics import median
@@ -224,12 +224,15 @@ class Distribution:
 
 def student_page(grade: Grade, gradebook: Gradebook) -> str:
     """The page of one student: points, what to fix first, what was right, what was changed."""
+    asked_for = overview.asked_for(gradebook)
     return _rendered(
         "student.html",
         grade=grade,
         title=gradebook.title,
         unmarked=wording.unmarked_texts(grade.notebooks),
-        cards=_cards(grade),
+        cards=_cards(grade, asked_for),
+        asked_for=asked_for,
+        not_asked_for=[n.notebook for n in grade.notebooks if n.notebook not in asked_for],
         rights=[right for n in grade.notebooks for right in _rights(n)],
         waiting=[waiting for n in grade.notebooks for waiting in _waiting(n)],
         trained=[(n.notebook, curves.drawn(n.training)) for n in grade.notebooks if n.training],
@@ -280,12 +283,12 @@ def class_page(gradebook: Gradebook) -> str:
     )
 
 
-def _cards(grade: Grade) -> list[Card]:
+def _cards(grade: Grade, asked_for: Collection[str]) -> list[Card]:
     """Everything that cost points, most first; a notebook that is not there is one card."""
     cards = []
     for notebook in grade.notebooks:
         if notebook.outcome is Outcome.MISSING:
-            if notebook.possible:
+            if notebook.possible and notebook.notebook in asked_for:
                 cards.append(_missing(notebook))
         elif notebook.outcome is not Outcome.ERROR:
             cards.extend(

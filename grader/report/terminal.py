@@ -600,7 +600,11 @@ def _short_flags(grade: Grade, shared: set[str]) -> list[str]:
         if notebook.withheld and notebook.worth is not None
     ]
     known = dict.fromkeys(readable(name) for j in judgements for name in misconceptions(j))
-    flags = sorted({flag for j in judgements for flag in j.flags} | set(grade.flags))
+    flags = sorted(
+        {flag for j in judgements for flag in j.flags} | set(grade.flags),
+        # what most of a class share says the least, and the column may be cut
+        key=lambda flag: (flag == f"lateness_{Lateness.NOT_CHECKED}", flag),
+    )
     shared = shared | {
         f"{notebook.notebook}_late" for notebook in grade.notebooks if notebook.withheld
     }

@@ -140,8 +140,9 @@ def shown_outcome(judgement: Judgement) -> Outcome:
 
 
 def unmarked_texts(notebooks: Iterable[NotebookGrade]) -> int:
-    """How many written answers nobody has marked yet."""
-    return sum(j.written and j.earned is None for n in notebooks for j in n.judgements)
+    """How many written answers nobody has marked yet; none is known of a file that no one read."""
+    read = (notebook for notebook in notebooks if notebook.outcome is not Outcome.ERROR)
+    return sum(j.written and j.earned is None for n in read for j in n.judgements)
 
 
 def reviewed_said(review: Review) -> str:

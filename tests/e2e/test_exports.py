@@ -148,7 +148,7 @@ def test_canvas_gives_everyone_the_points_of_the_gradebook(graded):
 
     assert ended.returncode == 1, ended.stderr
     for i in (5, 11):
-        assert f"left out: colab1: {graded.members[i].student}: colab1 could not" in ended.stderr
+        assert f"left out: {graded.members[i].student}: colab1 could not" in ended.stderr
     assert f"{graded.members[9].student}: is excused in Canvas" in ended.stderr
     file = graded.folder / "export" / "canvas-colab1.csv"
     assert ended.stdout.strip() == str(file), "no colab2 was graded: no zero for everyone"
@@ -266,6 +266,8 @@ def test_moodle_s_worksheet_is_filled(graded, tmp_path):
     [
         (["canvas", "--column", "4321"], "write the assignment's number, ="),
         (["canvas", "--column", "x=colab1"], "--column 4321=colab1"),
+        (["canvas", "--column", "1=colab1", "--column", "2=colab1"], "colab1 is given twice"),
+        (["canvas", "--column", "1=colab1", "--column", "1=total"], "1 is given twice"),
         (["canvas", "--gradebook", "no.csv"], "no such file: no.csv"),
         (["canvas-feedback", "no.zip"], "no such file or folder: no.zip"),
         (["moodle", "no.csv"], "say whose points"),

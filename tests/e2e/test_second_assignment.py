@@ -68,3 +68,8 @@ def test_its_students_are_graded_and_told_their_mistakes(command, tmp_path):
         ("L004", "layer_norm"): ("passed", 8.0, ""),
         ("L004", "convolve"): ("passed", 7.0, ""),
     }  # fmt: skip
+    elsewhere = ["-o", results, "--assignment", LAYERS]
+    for again in (["export", "csv"], ["report"]):
+        assert command(*again, *elsewhere).returncode == 0
+    refused = command("export", "csv", "-o", results)
+    assert refused.returncode == 2 and "elsewhere? --assignment FOLDER" in refused.stderr

@@ -118,7 +118,7 @@ def test_who_is_excused_or_marked_otherwise_keeps_that(fill, current, stays):
     assert line.startswith("R13940001: ") and stays in line
 
 
-@pytest.mark.parametrize("current", ["87.5", "87,50", "87.50%", " 87.500 "])
+@pytest.mark.parametrize("current", ["87.5", "87,50", "87.50%", " 87.500 ", f"87.50{'0' * 15}"])
 def test_a_score_is_the_same_however_it_is_written(fill, current):
     exported = EXPORTED.replace("87.50", f'"{current}"')
 
@@ -128,6 +128,19 @@ def test_a_score_is_the_same_however_it_is_written(fill, current):
 @pytest.mark.parametrize("current", ["", "-", "87.51", "0"])
 def test_a_score_that_is_not_there_or_another_is_written(fill, current):
     assert fill(EXPORTED.replace("87.50", current), graded("R13940001", 26.25)).written == 1
+
+
+@pytest.mark.parametrize(
+    "possible, points",
+    [("1,000.00", "875.00"), ("1.000,00", "875.00"), ("12,5", "10.94"), ("", "26.25")],
+)
+def test_points_are_scaled_to_what_canvas_says_however_it_writes_it(fill, possible, points):
+    exported = EXPORTED.replace("100.00,100.00", f'"{possible}",100.00')
+
+    filled = fill(exported, graded("R13940001", 26.25))
+
+    assert filled.data.decode().endswith(f",{points}\n")
+    assert filled.scaled is bool(possible)
 
 
 def test_an_account_in_a_files_name_finds_a_row_without_a_known_login(fill):
@@ -196,8 +209,10 @@ def test_rows_that_two_ids_lead_to_are_refused(fill):
         ("Name,Points\nx,1\n", "is no gradebook of Canvas's"),
         (EXPORTED.replace("(4321)", "(1)"), "no assignment with the number 4321\nits assignments"),
         (EXPORTED.replace("100.00,100", "(read only),100"), "is read only in Canvas"),
+        (EXPORTED.replace("100.00,100", "0.00,100"), "colab1 (4321) is out of '0.00' points"),
+        (EXPORTED.replace("100.00,100", "-,100"), "colab1 (4321) is out of '-' points in Canvas"),
     ],
-    ids=["another table", "another assignment", "read only"],
+    ids=["another table", "another assignment", "read only", "no points", "no number"],
 )
 def test_a_file_that_cannot_be_filled_is_refused(fill, exported, said):
     with pytest.raises(UsageError) as raised:

@@ -219,7 +219,7 @@ def test_what_cannot_go_back_is_said_and_the_rest_goes(place):
 
     assert found.notebooks == 1
     assert found.left_out == (
-        f"R13940002 colab1: no LMS gave its file a name, so it would find nobody: {other}",
+        f"R13940002 colab1: Canvas gave its file no number, so it would find nobody: {other}",
         "R13940003 colab1: JSON breaks off",
     )
 

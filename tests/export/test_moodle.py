@@ -11,7 +11,7 @@ from grader.errors import UsageError
 from grader.export import moodle, standing
 from grader.export.people import People
 from grader.ingest import tables
-from grader.model import FileNote, Outcome
+from grader.model import FileNote, Finding, Lateness, Outcome
 from tests.report.conftest import Maker
 
 MAKE = Maker()
@@ -63,9 +63,41 @@ def test_only_the_grades_of_who_has_other_points_change(fill, headings):
     before, after = cells(text.encode()), cells(filled.data)
     assert after[1][5] == "87.50"
     before[1][5] = "87.50"
+    before[1][10] = (
+        "<p>colab1: 26.25 of 30 points.</p><ul><li>△ The softmax: 26.25 of 30 points.</li></ul>"
+    )
     before[2][1] = "'=cmd()"
     assert after == before
     assert (filled.written, filled.unchanged) == (1, 1)
+
+
+def test_a_comment_says_what_was_seen_and_holds_nothing_but_our_own_tags(fill):
+    finding = Finding("Use `axis=0`,\n    not <b>axis=1</b> & co.")
+    question = MAKE.question("softmax", earned=2.0, possible=10.0, finding=finding)
+    text = MAKE.text("method", earned=None)
+    late = MAKE.notebook("colab1", question, text, lateness=Lateness.LATE, withheld=True)
+
+    filled = fill(f"{ENGLISH}\n{ROWS}", MAKE.grade(late, student="R13940001"))
+
+    assert cells(filled.data)[1][10] == (
+        "<p>colab1: 0 of 14 points. It was handed in after the deadline, so none of its points "
+        "count; in time it would have earned 2.</p>"
+        "<ul><li>△ The softmax: 2 of 10 points. Use `axis=0`, not &lt;b&gt;axis=1&lt;/b&gt; &amp; "
+        "co.</li><li>✎ The method: not marked yet, 4 points.</li></ul>"
+    )
+
+
+def test_comments_are_written_only_where_there_is_room_for_them(fill):
+    """Without comments, the last column says when a grade was last modified."""
+    bare = ENGLISH.removesuffix(",Feedback comments")
+    rows = ROWS.replace(f"{TIME},-,", f"{TIME},-").replace('-,-,"a\nb"', "-,-")
+    whole = ROWS.replace(f"{TIME},-,", f"{TIME},-,mine")
+    absent = MAKE.grade(MAKE.absent("colab1", MAKE.question("q")), student="R13940001")
+
+    for headings, people, last in ((bare, rows, "-"), (ENGLISH, whole, "mine")):
+        assert cells(fill(f"{headings}\n{people}", absent).data)[1][-1] == last
+    said = "<p>colab1: 0 of 2 points. It was not handed in.</p>"
+    assert cells(fill(f"{ENGLISH}\n{ROWS}", absent).data)[1][-1] == said
 
 
 def test_what_is_undecided_keeps_its_cell_and_is_no_zero(fill):
@@ -74,16 +106,15 @@ def test_what_is_undecided_keeps_its_cell_and_is_no_zero(fill):
     assert [row[5] for row in cells(filled.data)[1:]] == ["", "41.00"]
 
 
-def test_the_number_in_a_folder_s_name_finds_the_participant(fill):
+def test_the_number_in_the_name_that_moodle_gave_finds_the_participant(fill):
     text = (
         "Identificador,Estado,Calificación,Calificación máxima,Se puede modificar\n"
         'Participante 7,Enviado,,"20,00",Sí\nParticipante 8,Enviado,,"20,00",Sí\n'
     )
     files = [
-        FileNote("Eva Luz_8_assignsubmission_file_/x.ipynb", "graded", student="R1",
-                 notebook="colab1"),
-        FileNote("Eva Luz_7_assignsubmission_file_/y.ipynb", "graded", student="R1",
-                 notebook="colab2"),
+        FileNote("x", "graded", student="R1", notebook="colab1", user="8", dialect="moodle"),
+        FileNote("y", "graded", student="R1", notebook="colab2", user="7", dialect="moodle"),
+        FileNote("z", "graded", student="R1", notebook="colab1", user="7", dialect="canvas"),
     ]  # fmt: skip
 
     filled = fill(text.replace(",", ";").replace("20;00", "20,00"), graded("R1", 15.0), files=files)
@@ -156,8 +187,8 @@ def test_moodle_gives_the_grades_that_were_meant_and_touches_nobody_else(
         ids = [f"r{i}", "a@x.example"] if with_ids else []
         rows.append([f"參與者 {100 + i}", "王", *ids, "已繳交", number(now),
                      number(f"{most:.2f}"), "是", "-"])  # fmt: skip
-        files.append(FileNote(f"王_{100 + i}_assignsubmission_file_/x", "graded", student=f"R{i}",
-                              notebook="colab1"))  # fmt: skip
+        files.append(FileNote("x", "graded", student=f"R{i}", notebook="colab1",
+                              user=str(100 + i), dialect="moodle"))  # fmt: skip
         book.append(graded(f"R{i}", points))
         before[str(100 + i)] = now
         if points is not None:

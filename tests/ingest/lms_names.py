@@ -1,4 +1,4 @@
-"""How Canvas and NTU COOL name the files in their zip of all submissions, by their own rules.
+"""How Canvas, NTU COOL and Moodle name the files in a zip of submissions, by their own rules.
 
 Written from the rules alone: it imports nothing of the grader, so that both can be wrong apart.
 """
@@ -33,6 +33,12 @@ def ntu_cool(login, display, user, attachment, file_name):
 
 def group(name, user, attachment, file_name):
     return f"{name}#_{user}_{attachment}_{uploaded(file_name)}"
+
+
+def moodle(person, number, file_name, in_folders=True):
+    """Spaces stand for "_" in a name, and neither it nor the file's holds a "/"."""
+    before = f"{person.replace('_', ' ').replace('/', '')}_{number}_assignsubmission_file_"
+    return f"{before}{'/' * in_folders}{uploaded(file_name)}"
 
 
 def numbered(name, upload, uuid):

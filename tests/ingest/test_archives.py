@@ -18,7 +18,7 @@ from grader.ingest.owners import DIFFERS
 from grader.ingest.rosters import Roster
 from grader.ingest.submissions import collect, contents
 from grader.model import Enrolled
-from tests.ingest.lms_names import anonymous, canvas, group, ntu_cool
+from tests.ingest.lms_names import anonymous, canvas, group, moodle, ntu_cool
 from tests.ingest.test_submissions import ASSIGNMENT, ONE, cells, laid_out
 
 GOOD = "R13940001_week14_colab1_homework.ipynb"
@@ -281,7 +281,11 @@ def test_a_file_of_a_known_account_says_which_notebook_it_is_or_needs_a_person(t
 
     assert told(made) == {
         clear: ("graded", "R1 colab1", ""),
-        unclear: ("needs_person", "R1", "its name does not say which notebook of R1 it is"),
+        unclear: (
+            "needs_person",
+            "R1",
+            "its name, Untitled.ipynb, does not say which notebook of R1 it is",
+        ),
     }
 
 
@@ -335,7 +339,13 @@ def test_a_text_or_a_link_in_place_of_a_notebook_needs_a_person(tmp_path, kind):
     assert told(made)[name] == ("needs_person", "R1", said)
 
 
-@pytest.mark.parametrize("name", ["甲_101_text.html", "anon_aB3x9_link.html", "第3組#_9_text.html"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("甲_101_text.html", "anon_aB3x9_link.html", "第3組#_9_text.html"),
+        "甲_7_assignsubmission_onlinetext_/onlinetext.html",
+    ],
+)
 def test_a_text_of_whom_nobody_knows_needs_a_person(tmp_path, name):
     made = zip_at(tmp_path / "a.zip", {name: b"<p>"})
 
@@ -349,6 +359,82 @@ def test_a_text_beside_every_notebook_is_ignored(tmp_path):
     made = zip_at(tmp_path / "a.zip", {**files, "r1#_甲_101_text.html": b"<p>"})
 
     assert told(made)["r1#_甲_101_text.html"][:2] == ("ignored", "R1")
+
+
+def test_a_zip_for_one_notebook_asks_for_no_other(tmp_path):
+    """Its name says which the LMS's assignment is for, and nobody has another one in it."""
+    one = {ntu_cool("r1", "甲", 1, 501, "R1_week14_colab2.ipynb"): "1"}
+    others = {
+        "r1#_甲_1_601_answers.txt": (b"It attends.", "R1"),
+        "r1#_甲_1_602_Untitled.ipynb": ("u", "R1"),
+        "r3#_丙_3_text.html": (b"<p>", "R3"),
+    }
+    files = {**one, **{name: content for name, (content, _) in others.items()}}
+
+    named = told(zip_at(tmp_path / "genai-colab2_submissions (1).zip", files))
+    unnamed = told(zip_at(tmp_path / "genai-week14_submissions.zip", files))
+    of_both = told(zip_at(tmp_path / "b_colab2.zip", {**files, "R4_week14_colab1.ipynb": "x"}))
+
+    assert [named[name][:2] for name in others] == [
+        ("ignored", "R1"),
+        ("needs_person", "R1 colab2"),
+        ("needs_person", "R3 colab2"),
+    ]
+    for found in (unnamed, of_both):
+        assert [found[name][:2] for name in others] == [
+            ("needs_person", student) for _, student in others.values()
+        ]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda file: anonymous("aB3x9", 500 + len(file), file),
+        lambda file: moodle("甲 乙", 7, file),
+        lambda file: moodle("甲 乙", 7, file, in_folders=False),
+    ],
+    ids=["anonymous", "moodle", "moodle without folders"],
+)
+def test_what_came_with_a_students_notebook_is_that_students(tmp_path, named):
+    others = {named("colab2.ipynb"): "2", named("Untitled.ipynb"): "3", named("a.txt"): b"It."}
+
+    alone = told(zip_at(tmp_path / "a.zip", {**others, named("R1_week14_colab1.ipynb"): "1"}))
+    of_two = told(
+        zip_at(
+            tmp_path / "b.zip",
+            {
+                **others,
+                named("R1_week14_colab1.ipynb"): "1",
+                named("R2_week14_colab1.ipynb"): "2",
+            },
+        )
+    )
+
+    assert [alone[name][:2] for name in others] == [
+        ("graded", "R1 colab2"),
+        ("needs_person", "R1"),
+        ("needs_person", "R1"),
+    ]
+    assert {of_two[name][:2] for name in others} == {("needs_person", "")}
+
+
+def test_whom_an_lms_calls_by_a_dot_is_not_hidden(tmp_path):
+    named = group(".NET", 9, 501, f"{ONE}.ipynb")
+    files = {named: "x", f".old/{ONE}.ipynb": "y", f"._{named}": b"\0\5\x16\7"}
+
+    found = told(zip_at(tmp_path / "a.zip", files))
+
+    assert [found[name][0] for name in files] == ["graded", "ignored", "ignored"]
+
+
+def test_what_came_with_a_groups_notebook_may_be_anyones(tmp_path):
+    files = {
+        group("第3組", 9, 500 + len(name), name): "x" for name in (f"{ONE}.ipynb", "colab2.ipynb")
+    }
+
+    found = told(zip_at(tmp_path / "a.zip", files))
+
+    assert [found[name][:2] for name in files] == [("graded", "R1 colab1"), ("needs_person", "")]
 
 
 def test_what_a_student_has_zipped_is_that_students(tmp_path):

@@ -94,6 +94,7 @@ def test_a_table_of_times_is_read(tmp_path, text, expected):
     "said, error",
     [
         ("[{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
         ([{"id": 3}], "submission 1: it has no user_id and submitted_at, as Canvas writes them"),
         ([3], "submission 1: it has no user_id"),
         ([submission(), submission(submitted_at="soon")], "submission 2: 'soon' is no time"),
@@ -107,7 +108,7 @@ def test_a_table_of_times_is_read(tmp_path, text, expected):
             "line 2: 'colab9' is none of the notebooks colab1, colab2, colab3",
         ),
     ],
-    ids=["cut", "no submission", "number", "no time", "no times", "no ids", "word", "day",
+    ids=["cut", "deep", "no submission", "number", "no time", "no times", "no ids", "word", "day",
          "nobody", "no notebook"],
 )  # fmt: skip
 def test_what_cannot_be_understood_is_refused_with_its_place(tmp_path, said, error):

@@ -90,13 +90,17 @@ def test_what_there_is_is_listed_without_being_imported(home):
     assert available() == ["week0", "week1"]
 
 
+ELSEWHERE = "\n  elsewhere? --assignment FOLDER"
+
+
 @pytest.mark.parametrize(
     "key, message",
     [
         ("wek1", "no assignment 'wek1' under reference/; there is: week1\n  did you mean week1 ?"),
-        ("qqqqq", "no assignment 'qqqqq' under reference/; there is: week1"),
-        ("", "no assignment '' under reference/; there is: week1"),
-        ("week1.softmax", "no assignment 'week1.softmax' under reference/; there is: week1"),
+        ("qqqqq", "no assignment 'qqqqq' under reference/; there is: week1" + ELSEWHERE),
+        ("", "no assignment '' under reference/; there is: week1" + ELSEWHERE),
+        ("week1.softmax", "no assignment 'week1.softmax' under reference/; there is: week1"
+         + ELSEWHERE),
         ("../week1", "no assignment '../week1' under reference/; there is: week1\n  "
          "did you mean week1 ?"),
     ],
@@ -110,7 +114,7 @@ def test_an_empty_reference_is_said_to_be_so(home):
     shutil.rmtree(home / "week1")
     forget()
 
-    assert said("week1") == "no assignment 'week1' under reference/; there is none"
+    assert said("week1") == "no assignment 'week1' under reference/; there is none" + ELSEWHERE
 
 
 def test_a_missing_reference_is_said_to_be_so(home, monkeypatch):

@@ -5,7 +5,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from grader.names import Named, Sent, parse, parse_of, sent
-from tests.ingest.lms_names import anonymous, canvas, group, ntu_cool, numbered, words
+from tests.ingest.lms_names import anonymous, canvas, group, moodle, ntu_cool, numbered, words
 
 TEMPLATE = "{student}_week14_{notebook}_homework.ipynb"
 NOTEBOOKS = ("colab1", "colab2", "colab3")
@@ -89,6 +89,22 @@ def read(name):
         ("第3組#_10001_link.html", Sent("group", "link.html", "10001", name="第3組")),
         ("anon_aB3x9_text.html", Sent("anonymous", "text.html", "aB3x9")),
         (f"_10001_5000_{OWN}", Sent("canvas", OWN, "10001", "5000")),
+        (
+            "S T_123_assignsubmission_onlinetext_/onlinetext.html",
+            Sent("moodle", "onlinetext.html", "123", name="S T"),
+        ),
+        (
+            "S T_123_assignsubmission_onlinetext_onlinetext.html",
+            Sent("moodle", "onlinetext.html", "123", name="S T"),
+        ),
+        (
+            f"class/S T_123_assignsubmission_file_/own/{OWN}",
+            Sent("moodle", OWN, "123", name="S T"),
+        ),
+        (
+            f"r1#_A_5_assignsubmission_file__10001_5000_{OWN}",
+            Sent("ntu_cool", OWN, "10001", "5000", "r1", "A_5_assignsubmission_file_"),
+        ),
     ],
     ids=lambda value: ascii(value)[:40] if isinstance(value, str) else None,
 )  # fmt: skip
@@ -127,6 +143,17 @@ def test_anonymous_names_are_read_as_they_were_made(person, attachment, file_nam
     name = anonymous(person, attachment, file_name, late)
 
     assert read(name) == Sent("anonymous", file_name, person, attachment, late=late)
+
+
+@given(people.filter(lambda name: "#" not in name), numbers, file_names, st.booleans())
+@example("Li 77", "123", f"x_9_assignsubmission_file_{OWN}", False)
+@example("Li 77", "123", f"x_10001_5000_{OWN}", False)
+def test_moodle_names_are_read_as_they_were_made(person, number, file_name, in_folders):
+    found = read(moodle(person, number, file_name, in_folders))
+
+    name = person.replace("_", " ").replace("/", "")
+    assert found == Sent("moodle", file_name, number, name=name)
+    assert found.uploaded
 
 
 @given(logins, people, numbers, numbers, file_names)

@@ -89,9 +89,12 @@ def test_any_table_with_a_column_of_ids_is_a_roster(tmp_path, text, expected):
             "student_id,user id\nr1,7\nr2,8\nr1,9\n",
             "line 4: R1 is also the id of line 2: one of them is wrong",
         ),
+        ("student_id\n1.39E+09\n", "line 2: 1.39E+09 is what Excel makes of a long number"),
+        ("Student,ID,SIS Login ID,Section\n甲,1.2E+04,r1,S\n", "line 2: 1.2E+04 is what Excel"),
     ],
-    ids=["empty", "no ids", "no logins", "no id", "one id, two people"],
-)
+    ids=["empty", "no ids", "no logins", "no id", "one id, two people", "by Excel",
+         "account by Excel"],
+)  # fmt: skip
 def test_a_table_that_is_no_roster_is_refused(tmp_path, text, said):
     with pytest.raises(UsageError) as caught:
         read_from(tmp_path, text)
@@ -104,10 +107,12 @@ def test_a_table_that_is_no_roster_is_refused(tmp_path, text, said):
     "data, said",
     [
         (b"student_id,name\nr1,\xff\xff\n", "is neither UTF-8 nor Big5: save it as UTF-8"),
+        ("student_id\nr1\n".encode("utf-16-le"), "is neither UTF-8 nor Big5: save it as UTF-8"),
+        (b"PK\3\4\x14\0", "is a workbook: save it as CSV, in UTF-8"),
         (None, "no such file"),
         (b'student_id\n"' + b"x" * 200_000, "line 2: not a CSV: field larger than field limit"),
     ],
-    ids=["bytes", "missing", "huge"],
+    ids=["bytes", "unmarked UTF-16", "workbook", "missing", "huge"],
 )
 def test_a_file_that_cannot_be_read_is_refused(tmp_path, data, said):
     place = tmp_path / "roster.csv"

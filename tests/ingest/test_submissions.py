@@ -159,10 +159,10 @@ def test_a_file_that_cannot_be_read_needs_a_person_who_is_told_whose_it_is(tmp_p
         ({f"Copy of {ONE}.ipynb": "a", f"x/{ONE}.ipynb": "a"}, ["duplicate", "graded"]),
         ({f"b/{ONE}.ipynb": "a", f"a/{ONE}.ipynb": "a"}, ["duplicate", "graded"]),
         ({f"aa/{ONE}.ipynb": "a", f"b/{ONE}.ipynb": "a"}, ["duplicate", "graded"]),
-        ({f"{ONE}.ipynb": "a", f"{ONE}-1.ipynb": "a"}, ["graded", "duplicate"]),
+        ({f"{ONE}.ipynb": "a", f"{ONE}-1.ipynb": "a"}, ["duplicate", "graded"]),
         (
             {f"{ONE}.ipynb": "a", f"{ONE}-1.ipynb": "b", f"{ONE}-2.ipynb": "a"},
-            ["graded", "superseded", "duplicate"],
+            ["duplicate", "superseded", "graded"],
         ),
         ({f"{ONE}.ipynb": "a", f"Copy of {ONE}.ipynb": "b"}, ["needs_person", "needs_person"]),
         (

@@ -136,3 +136,24 @@ def test_a_class_without_any_of_it_says_so(make):
 
     assert "None that tells one student from another." in section(page, "flags")
     assert "no two students share much code" in section(page, "likenesses")
+
+
+def test_one_reason_is_one_thing_that_a_person_has_to_look_at(make):
+    """A text typed into the LMS stands in the place of all three notebooks."""
+    typed = [
+        make.notebook(key, outcome=Outcome.ERROR, problem="a_text.html: a text typed into the LMS")
+        for key in ("colab1", "colab2")
+    ]
+    broken = make.notebook("colab3", outcome=Outcome.ERROR, problem="the file is empty")
+
+    found = overview.needs(make.gradebook(make.grade(*typed, broken)))
+
+    assert [need.place for need in found] == ["colab1, colab2", "colab3"]
+
+
+def test_what_is_said_of_everybody_is_said_of_those_with_something_graded(make):
+    flagged = make.grade(student="R1", flags=("lateness_not_checked",))
+    other = make.grade(student="R2", flags=("lateness_not_checked", "similar_code"))
+    broken = make.grade(make.notebook(outcome=Outcome.ERROR), student="R3")
+
+    assert overview.shared_flags(make.gradebook(flagged, other, broken)) == {"lateness_not_checked"}

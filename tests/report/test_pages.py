@@ -216,6 +216,36 @@ def test_a_student_without_a_mistake_is_told_so(book):
     assert "ran from the first cell to the last" in text
 
 
+def test_nothing_marked_is_no_praise(make):
+    lost = make.notebook("colab1", make.text(), outcome=Outcome.ERROR, problem="it is empty")
+    text = Read(student_page(grade := make.grade(lost), make.gradebook(grade))).text
+
+    assert "Well done" not in text and "first item above" not in text
+    assert "texts not marked yet" not in text
+    assert text.count("Nothing has been marked yet.") == 2
+
+
+def test_a_notebook_of_another_assignment_is_not_the_first_to_fix(make):
+    """Two students handed in colab1, and nobody colab2: the run was about colab1."""
+    question = make.question("softmax")
+    grades = [
+        make.grade(make.notebook("colab1"), make.absent("colab2", question), student=student)
+        for student in ("R1", "R2", "R3")
+    ]
+    grades[2] = make.grade(
+        make.absent("colab1", question), make.absent("colab2", question), student="R3"
+    )
+
+    text = Read(student_page(grades[0], make.gradebook(*grades))).text
+    alone = Read(student_page(grades[0], make.gradebook(grades[0], grades[2]))).text
+
+    assert "colab2 was not handed in" not in text
+    assert "Only colab1 was marked here, not colab2." in text
+    assert "colab2 was not handed in" in alone and "Only colab1" not in alone
+    absent = Read(student_page(grades[2], make.gradebook(*grades))).text
+    assert "colab1 was not handed in" in absent
+
+
 def test_no_points_at_all_is_still_a_page(make, book):
     nothing = next(grade for grade in book.grades if grade.student == "T00000001")
 

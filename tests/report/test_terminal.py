@@ -222,3 +222,13 @@ def test_a_comparison_of_the_same_is_one_line():
     quietly = partial(comparison_view, quiet=True)
     more = Comparison((Setting("seed", "1", "2"),), (), (), ("R3",), ())
     assert printed(quietly, more) == "1 student has other points.\n"
+
+
+def test_the_flag_of_almost_everybody_comes_last(make):
+    said = ("lateness_not_checked", "similar_code")
+    grades = [make.grade(student="R1", flags=said), make.grade(student="R2", flags=said[:1]),
+              make.grade(student="R3")]  # fmt: skip
+
+    table = printed(run_table, make.gradebook(*grades), width=100)
+
+    assert "similar code; lateness not checked" in table
