@@ -158,16 +158,17 @@ def stream(messages):
 
 
 def _send(texts):
-    PUBLISH({MIME: f"[{', '.join(texts)}]"}, {})
-    kernel = SHELL.kernel
+    text, kernel = f"[{', '.join(texts)}]", SHELL.kernel
+    if hasattr(kernel, "tell"):
+        kernel.tell(text)
+        return
+    PUBLISH({MIME: text}, {})
     thread = getattr(kernel, "iopub_thread", None)
     if thread is not None:
         queued = threading.Event()
         thread.schedule(queued.set)  # in order, so after the message
         queued.wait(1)
         time.sleep(0.002)  # for zmq's own thread, which tells nobody when it is done
-    elif hasattr(kernel, "send"):
-        kernel.send()
 
 
 def tell_notes():

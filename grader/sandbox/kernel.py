@@ -67,6 +67,7 @@ class _Client(NotebookClient):
             nbformat.from_dict({"cells": [], "metadata": {}}),
             km=manager,
             allow_errors=True,
+            record_timing=False,
             timeout=None,
             iopub_timeout=LOST_SECONDS,
             raise_on_iopub_timeout=True,

@@ -3,8 +3,8 @@
 This file's text runs inside.  `warm` makes all of the kernel that needs no connection, once, before
 the fork; `serve` is the fork's life.  There is no zmq, no thread, no port and no key.
 
-A frame is a length (4 bytes, little-endian), a channel (1 byte: s shell, i iopub, f a fork, e an
-end before the beginning) and JSON.
+A frame is a length (4 bytes, little-endian), a channel (1 byte: s shell, i iopub, r results, f a
+fork, e an end before the beginning) and JSON.
 """
 
 import _posixsubprocess
@@ -59,7 +59,14 @@ class _Socket:
         self.others = False  # whether anything but sys.stdout may have written
 
     def add(self, channel, message):
-        data = _dumps(message).encode("ascii")
+        self.put(channel, _dumps(message).encode("ascii"))
+
+    def tell(self, text):
+        """Send what is no message, and wait until it has left."""
+        self.put(b"r", text.encode("utf-8", "replace"))
+        self.send()
+
+    def put(self, channel, data):
         if self.pid != _getpid():
             return  # a worker that a cell forked must not speak in between
         with self.lock:
@@ -300,6 +307,7 @@ class _Shell(ZMQInteractiveShell):
 
 class _Kernel(IPythonKernel):
     send = staticmethod(SOCKET.send)  # at once, what would have waited for more
+    tell = staticmethod(SOCKET.tell)
     shell_class = _Shell
     session = Any()
     shell_stream = Any()
