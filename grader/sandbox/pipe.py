@@ -18,12 +18,12 @@ import struct
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 
 from grader.errors import PipeError, SandboxError
 from grader.model import Limits
@@ -339,14 +339,6 @@ class _Channel:
         return self.messages.popleft()
 
 
-class Asking(str):
-    """A cell that is no code, but a call of a function of inside.py; nbclient knows no such thing,
-    and hands it on as it is."""
-
-    __slots__ = ("content",)
-    content: dict[str, Any]
-
-
 class PipeClient:
     """The connection to a kernel, as nbclient's `kc`.
 
@@ -406,8 +398,6 @@ class PipeClient:
     def execute(
         self, code: str, *, store_history: bool = True, stop_on_error: bool = True, **_: Any
     ) -> str:
-        if isinstance(code, Asking):
-            return self._send("ask_request", code.content)
         return self._send(
             "execute_request",
             {
@@ -419,6 +409,25 @@ class PipeClient:
                 "stop_on_error": stop_on_error,
             },
         )
+
+    # ours
+
+    async def ask(
+        self, function: str, arguments: Sequence[str], took: Callable[[dict[str, Any]], Any]
+    ) -> dict[str, Any]:
+        """What a function of inside.py replies; each message goes to `took` until that raises
+        CellExecutionComplete."""
+        asked = self._send("ask_request", {"function": function, "arguments": arguments})
+        with contextlib.suppress(CellExecutionComplete):
+            while True:
+                message = await self.iopub_channel.get_msg()
+                if message["parent_header"].get("msg_id") == asked:
+                    took(message)
+        while True:
+            message = await self.shell_channel.get_msg()
+            if message["parent_header"].get("msg_id") == asked:
+                content: dict[str, Any] = message["content"]
+                return content
 
     # the wire's side
 
@@ -679,11 +688,13 @@ class PipeManager:
         if self.process is not None:
             signal.pidfd_send_signal(self.process, signal.SIGINT)
 
-    def asking(self, function: str, *arguments: str) -> Asking:
-        """The cell that calls a function of inside.py."""
-        cell = Asking(function)
-        cell.content = {"function": function, "arguments": arguments}
-        return cell
+    async def ask(self, client: Any, cell: Any, index: int, function: str, *arguments: str) -> None:
+        """Call a function of inside.py.  What it sends is of this cell, but nbclient does not run
+        it: that would cost as much as a short question."""
+        connection: PipeClient = client.kc
+        client.reply = await connection.ask(
+            function, arguments, lambda message: client.process_message(message, cell, index)
+        )
 
     def end(self, why: str) -> None:
         """Kill it and all that it started, for a reason that will be told."""
