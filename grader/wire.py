@@ -16,10 +16,12 @@ MAX_DEPTH = 8
 MAX_ITEMS = 20_000
 MAX_TEXT = 100_000  # characters
 EXACT = 2**53  # whole numbers from here on cross as floats
-DTYPES = {  # bytes of one item, by type: fixed width, little-endian
-    name: np.dtype(name).itemsize
+DTYPES = {  # of fixed width, little-endian
+    name: np.dtype(name)
     for name in "|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8 <c8 <c16".split()
 }
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+ITEM_BYTES = {name: dtype.itemsize for name, dtype in DTYPES.items()}
 
 
 class WireError(ValueError):
@@ -139,6 +141,9 @@ class _Encoder(_Bounds):
         if size > MAX_BYTES - self.bytes:
             raise WireError(f"an array of {size} bytes is too large to be read")
         plain = np.array(value, subok=False)
+        dtype = NAMES.get(plain.dtype)
+        if dtype is not None:  # as nearly all
+            return self.bytes_of(plain, dtype)
         if plain.dtype.kind == "O":
             self.check_depth(depth)
             if not plain.ndim:
@@ -152,6 +157,9 @@ class _Encoder(_Bounds):
         dtype = plain.dtype.str
         if dtype not in DTYPES:
             return {"o": f"array of {plain.dtype}"[:100]}
+        return self.bytes_of(plain, dtype)
+
+    def bytes_of(self, plain, dtype):
         self.take_bytes(plain.nbytes, "an array")
         text = b2a_base64(plain.tobytes(), newline=False).decode("ascii")
         return {"a": [dtype, list(plain.shape), text]}
@@ -222,10 +230,12 @@ class _Decoder(_Bounds):
         return made
 
     def array(self, body):
-        if type(body) is not list or [type(part) for part in body] != [str, list, str]:
+        if type(body) is not list or len(body) != 3:
             raise WireError("no array: not a type, a shape and bytes")
         dtype, shape, text = body
-        size = DTYPES.get(dtype)
+        if type(dtype) is not str or type(shape) is not list or type(text) is not str:
+            raise WireError("no array: not a type, a shape and bytes")
+        size = ITEM_BYTES.get(dtype)
         if size is None or len(shape) > 32:
             raise WireError("no array: its type or shape")
         for n in shape:
@@ -244,7 +254,7 @@ class _Decoder(_Bounds):
         if dtype == "|b1" and raw.strip(b"\0\1"):
             raise WireError("no array: its truth values")
         try:
-            return np.ndarray(shape, dtype, raw).copy()
+            return np.ndarray(shape, DTYPES[dtype], raw).copy()
         except ValueError as error:
             raise WireError(f"no array: {error}") from None
 

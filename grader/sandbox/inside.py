@@ -158,16 +158,17 @@ def stream(messages):
 
 
 def _send(texts):
-    PUBLISH({MIME: f"[{', '.join(texts)}]"}, {})
-    kernel = SHELL.kernel
+    text, kernel = f"[{', '.join(texts)}]", SHELL.kernel
+    if hasattr(kernel, "tell"):
+        kernel.tell(text)
+        return
+    PUBLISH({MIME: text}, {})
     thread = getattr(kernel, "iopub_thread", None)
     if thread is not None:
         queued = threading.Event()
         thread.schedule(queued.set)  # in order, so after the message
         queued.wait(1)
         time.sleep(0.002)  # for zmq's own thread, which tells nobody when it is done
-    elif hasattr(kernel, "send"):
-        kernel.send()
 
 
 def tell_notes():
@@ -362,6 +363,8 @@ def _same_objects(one, other):
 def _like(value, own, shapes=True):
     """`value` as the notebook itself keeps it: a matrix, a tensor, flat, in single precision, where
     its `own` value of that name is such.  The numbers stay as they are."""
+    if own is None:  # as for most
+        return value
     torch = sys.modules.get("torch")
     if isinstance(value, list) and isinstance(own, (list, tuple)) and len(own):
         items = [_like(item, own[0], shapes) for item in value]
@@ -626,15 +629,25 @@ def _reads(target, ns):
                 continue
             seen.add(code)
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
-            if ns.keys().isdisjoint(code.co_names):
+            known = {
+                name: ns[name]
+                for name in code.co_names
+                if name in ns and not hasattr(builtins, name) and _may_tell(ns[name])
+            }
+            if not known:
                 continue
             # the names of attributes stand among those of globals
             for name in {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}:
-                if name not in ns or hasattr(builtins, name):
-                    continue
-                value = ns[name]
+                value = known.get(name)
                 if isinstance(value, (types.FunctionType, type)):
                     todo.append(value)
-                elif not callable(value) and not isinstance(value, types.ModuleType):
+                elif name in known:
                     data.add(name)
     return data
+
+
+def _may_tell(value):
+    """Whether a value is data, or what may read some."""
+    if isinstance(value, (types.FunctionType, type)):
+        return True
+    return not callable(value) and not isinstance(value, types.ModuleType)

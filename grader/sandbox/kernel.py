@@ -67,6 +67,7 @@ class _Client(NotebookClient):
             nbformat.from_dict({"cells": [], "metadata": {}}),
             km=manager,
             allow_errors=True,
+            record_timing=False,
             timeout=None,
             iopub_timeout=LOST_SECONDS,
             raise_on_iopub_timeout=True,
@@ -277,13 +278,12 @@ class Kernel:
 
         Raises SandboxError if our own half of it failed.
         """
-        cell = _cell("")
-        cell.source = self.manager.asking(function, *([] if argument is None else [argument]))
+        cell, arguments = _cell(""), () if argument is None else (argument,)
         self.client.begin()
         self.client.received, self.client.most = [], most
         self.interrupted = False
         task = asyncio.ensure_future(
-            self.client.async_execute_cell(cell, self._place(cell), store_history=False)
+            self.manager.ask(self.client, cell, self._place(cell), function, *arguments)
         )
         try:
             await self._answered(task)

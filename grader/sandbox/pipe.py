@@ -18,17 +18,17 @@ import struct
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 
 from grader.errors import PipeError, SandboxError
 from grader.model import Limits
 from grader.sandbox import outer, processes
-from grader.sandbox.kernel import Kernel, Kernels, Spot, texts
+from grader.sandbox.kernel import MIME, Kernel, Kernels, Spot, texts
 from grader.sandbox.ladder import Rung
 
 TEXTS = ("walls", "wire", "colab", "inside", "serving", "zygote")  # each needs only former ones
@@ -339,14 +339,6 @@ class _Channel:
         return self.messages.popleft()
 
 
-class Asking(str):
-    """A cell that is no code, but a call of a function of inside.py; nbclient knows no such thing,
-    and hands it on as it is."""
-
-    __slots__ = ("content",)
-    content: dict[str, Any]
-
-
 class PipeClient:
     """The connection to a kernel, as nbclient's `kc`.
 
@@ -367,6 +359,7 @@ class PipeClient:
         self.descriptors: list[int] = []
         self.first: asyncio.Future[dict[str, Any]] | None = None
         self.reading: set[int] = set()
+        self.under_way = False  # whether what comes is to be read
         self.decoders = {
             name: codecs.getincrementaldecoder("utf-8")("replace") for name in manager.raw
         }
@@ -378,7 +371,6 @@ class PipeClient:
         self._read()
 
     def stop_channels(self) -> None:
-        self._pause()
         self._stop_writing()
         for descriptor in self.descriptors:
             os.close(descriptor)
@@ -395,7 +387,7 @@ class PipeClient:
             raise RuntimeError("the kernel did not answer") from None
         if not said.get("ready") or not self.manager.met(self.descriptors):
             raise RuntimeError(str(said.get("error", "the kernel died")))
-        self._pause()
+        self.under_way = False
 
     async def is_alive(self) -> bool:
         return not self.shell_channel.dead and await self.manager.is_alive()
@@ -406,8 +398,6 @@ class PipeClient:
     def execute(
         self, code: str, *, store_history: bool = True, stop_on_error: bool = True, **_: Any
     ) -> str:
-        if isinstance(code, Asking):
-            return self._send("ask_request", code.content)
         return self._send(
             "execute_request",
             {
@@ -419,6 +409,25 @@ class PipeClient:
                 "stop_on_error": stop_on_error,
             },
         )
+
+    # ours
+
+    async def ask(
+        self, function: str, arguments: Sequence[str], took: Callable[[dict[str, Any]], Any]
+    ) -> dict[str, Any]:
+        """What a function of inside.py replies; each message goes to `took` until that raises
+        CellExecutionComplete."""
+        asked = self._send("ask_request", {"function": function, "arguments": arguments})
+        with contextlib.suppress(CellExecutionComplete):
+            while True:
+                message = await self.iopub_channel.get_msg()
+                if message["parent_header"].get("msg_id") == asked:
+                    took(message)
+        while True:
+            message = await self.shell_channel.get_msg()
+            if message["parent_header"].get("msg_id") == asked:
+                content: dict[str, Any] = message["content"]
+                return content
 
     # the wire's side
 
@@ -489,6 +498,7 @@ class PipeClient:
                 asyncio.get_running_loop().remove_writer(self.manager.wire.fileno())
 
     def _read(self) -> None:
+        self.under_way = True
         loop = asyncio.get_running_loop()
         wire = self.manager.wire
         if wire is not None and wire.fileno() not in self.reading:
@@ -499,13 +509,17 @@ class PipeClient:
                 loop.add_reader(descriptor, self._raw_came, name, descriptor)
                 self.reading.add(descriptor)
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Read nothing until there is another request."""
         loop = asyncio.get_running_loop()
         for descriptor in self.reading:
             loop.remove_reader(descriptor)
         self.reading.clear()
 
     def _came(self) -> None:
+        if not self.under_way:  # not before: after most requests there is another, and nothing came
+            self.pause()
+            return
         wire = self.manager.wire
         try:
             assert wire is not None
@@ -539,6 +553,11 @@ class PipeClient:
 
     def _took(self, channel: int, body: bytes) -> bool:
         """Whether the frame was a message, which is handed on."""
+        if channel == ord("r"):
+            self.iopub_channel.put(
+                self._said("display_data", {"data": {MIME: body.decode("utf-8", "replace")}})
+            )
+            return True
         if sum(map(body.count, (b"[", b"{", b","))) > MOST_PARTS:
             return False
         try:
@@ -564,8 +583,18 @@ class PipeClient:
                 self._take_raw(name, descriptor)
         self.iopub_channel.put(message)
         if ended:
-            self._pause()
+            self.under_way = False
         return True
+
+    def _said(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        """A message of the request that is under way."""
+        return {
+            "header": {"msg_type": kind},
+            "msg_type": kind,
+            "parent_header": {"msg_id": self.current},
+            "content": content,
+            "metadata": {},
+        }
 
     def _raw_came(self, name: str, descriptor: int) -> None:
         self._came()  # a kernel sends what was printed before it lets others write
@@ -584,20 +613,12 @@ class PipeClient:
                 self.reading.discard(descriptor)
             return
         text = self.decoders[name].decode(data)
-        self.iopub_channel.put(
-            {
-                "header": {"msg_type": "stream"},
-                "msg_type": "stream",
-                "parent_header": {"msg_id": self.current},
-                "content": {"name": name, "text": text},
-                "metadata": {},
-            }
-        )
+        self.iopub_channel.put(self._said("stream", {"name": name, "text": text}))
 
     def _die(self, said: dict[str, Any]) -> None:
         for name, descriptor in self.manager.raw.items():
             self._take_raw(name, descriptor)
-        self._pause()
+        self.pause()
         self._stop_writing()
         self.manager.why = self.manager.why or str(said.get("error", ""))
         if self.first is not None and not self.first.done():
@@ -616,6 +637,7 @@ class PipeManager:
         self.zygote, self.request, self.spot = zygote, request, spot
         self.wire: socket.socket | None = None
         self.raw: dict[str, int] = {}
+        self.connection: PipeClient | None = None
         self.process: int | None = None
         self.pid = 0
         self.base = 0
@@ -652,7 +674,8 @@ class PipeManager:
         self.base = processes.anonymous_bytes(self.pid)
 
     def client(self) -> PipeClient:
-        return PipeClient(self)
+        self.connection = PipeClient(self)
+        return self.connection
 
     def met(self, descriptors: list[int]) -> bool:
         """Whether the kernel that has answered is the one expected; it may send a descriptor."""
@@ -665,11 +688,13 @@ class PipeManager:
         if self.process is not None:
             signal.pidfd_send_signal(self.process, signal.SIGINT)
 
-    def asking(self, function: str, *arguments: str) -> Asking:
-        """The cell that calls a function of inside.py."""
-        cell = Asking(function)
-        cell.content = {"function": function, "arguments": arguments}
-        return cell
+    async def ask(self, client: Any, cell: Any, index: int, function: str, *arguments: str) -> None:
+        """Call a function of inside.py.  What it sends is of this cell, but nbclient does not run
+        it: that would cost as much as a short question."""
+        connection: PipeClient = client.kc
+        client.reply = await connection.ask(
+            function, arguments, lambda message: client.process_message(message, cell, index)
+        )
 
     def end(self, why: str) -> None:
         """Kill it and all that it started, for a reason that will be told."""
@@ -699,6 +724,8 @@ class PipeManager:
         self.disconnect()
 
     def disconnect(self) -> None:
+        if self.connection is not None:
+            self.connection.pause()
         if self.wire is not None:
             self.wire.close()
             self.wire = None

@@ -114,9 +114,11 @@ def other_ways(
         return [Way(before) for before in cut[:MOST_OTHERS]]
     ways = [Way(statements, by_position=True)] if BY_NAME in found.note else []
     candidates = [s for _, s in _candidates(question, statements, taken)]
+    here = [s for s in candidates if Place(s.cell, s.line) == found.where]
+    elsewhere = [s for s in candidates if s not in here]
     # what differs in its layout and comments only is the same answer
-    texts = {ast.dump(s.node) for s in candidates if Place(s.cell, s.line) == found.where}
-    for statement in candidates:
+    texts = {ast.dump(s.node) for s in here} if elsewhere else set()
+    for statement in elsewhere:
         text = ast.dump(statement.node)
         if text not in texts:
             texts.add(text)

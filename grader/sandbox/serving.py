@@ -3,8 +3,8 @@
 This file's text runs inside.  `warm` makes all of the kernel that needs no connection, once, before
 the fork; `serve` is the fork's life.  There is no zmq, no thread, no port and no key.
 
-A frame is a length (4 bytes, little-endian), a channel (1 byte: s shell, i iopub, f a fork, e an
-end before the beginning) and JSON.
+A frame is a length (4 bytes, little-endian), a channel (1 byte: s shell, i iopub, r results, f a
+fork, e an end before the beginning) and JSON.
 """
 
 import _posixsubprocess
@@ -59,7 +59,14 @@ class _Socket:
         self.others = False  # whether anything but sys.stdout may have written
 
     def add(self, channel, message):
-        data = _dumps(message).encode("ascii")
+        self.put(channel, _dumps(message).encode("ascii"))
+
+    def tell(self, text):
+        """Send what is no message, and wait until it has left."""
+        self.put(b"r", text.encode("utf-8", "replace"))
+        self.send()
+
+    def put(self, channel, data):
         if self.pid != _getpid():
             return  # a worker that a cell forked must not speak in between
         with self.lock:
@@ -249,18 +256,26 @@ class _Out(io.TextIOBase):
                 KERNEL.session.send(self.channel, "stream", content, KERNEL.get_parent("shell"))
 
 
-def _is_python(text):
+def _tree(text, name):
+    """The syntax tree of a cell; None if it is not plain Python."""
     try:
-        compile(text, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        return compile(text, name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
 
 
 class _Shell(ZMQInteractiveShell):
     """The shell, which does nothing twice: ipykernel asks, and then run_cell asks again."""
 
-    _last_cell = (None, "")
+    _last_cell, _last_tree = (None, ""), (None, None)
+
+    def init_instance_attrs(self):
+        super().init_instance_attrs()
+        self.compile.ast_parse = functools.partial(self._parsed, self.compile.ast_parse)
+
+    def _parsed(self, parse, source, *arguments, **more):
+        (known, tree), self._last_tree = self._last_tree, (None, None)
+        return tree if known == source and tree is not None else parse(source, *arguments, **more)
 
     def enable_gui(self, gui=None):
         self.active_eventloop = gui  # no event loop but the kernel's own
@@ -269,8 +284,10 @@ class _Shell(ZMQInteractiveShell):
         if raw_cell != self._last_cell[0]:
             # what is Python already has no magics in it: looking for them costs more than the cell
             whole = raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
-            known = whole if _is_python(whole) else super().transform_cell(raw_cell)
-            self._last_cell = raw_cell, known
+            name = self.compile.get_code_name(raw_cell, whole, self.execution_count)
+            tree = _tree(whole, name)
+            known = super().transform_cell(raw_cell) if tree is None else whole
+            self._last_cell, self._last_tree = (raw_cell, known), (known, tree)
         return self._last_cell[1]
 
     def transform_ast(self, node):
@@ -290,6 +307,7 @@ class _Shell(ZMQInteractiveShell):
 
 class _Kernel(IPythonKernel):
     send = staticmethod(SOCKET.send)  # at once, what would have waited for more
+    tell = staticmethod(SOCKET.tell)
     shell_class = _Shell
     session = Any()
     shell_stream = Any()
@@ -343,7 +361,8 @@ def warm():
     shell.run_cell("1", store_history=False, silent=True)
     shell.run_cell("raise SystemError", store_history=False, silent=True)
     shell._last_traceback = None
-    shell._last_cell = (None, "")
+    shell._last_cell, shell._last_tree = (None, ""), (None, None)
+    shell.logger  # noqa: B018  (which is imported when it is first asked for)
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if hasattr(sys, name):
             delattr(sys, name)

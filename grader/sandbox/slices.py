@@ -11,10 +11,10 @@ import ast
 import builtins
 import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from grader.model import NotebookCell
 
@@ -263,14 +263,35 @@ class _Names(ast.NodeVisitor):
         self.changed_own: set[str] = set()  # of a function: the parameters that it changes
         self.global_: set[str] = set()
         self.read_first: set[str] = set()
-        self.aliases = {name: set(others) for name, others in flow.aliases.items()}
+        self.aliases = dict(flow.aliases)  # of sets that are never changed, but replaced
         self.methods = set(flow.methods)
+
+    # as NodeVisitor has them, which takes twice the time: most of what is known before a run is
+    # found by these two
+
+    def visit(self, node: ast.AST) -> None:
+        own = _VISITS.get(type(node))
+        if own is not None:
+            own(self, node)
+        else:
+            self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> None:
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, ast.AST):
+                if value._fields:  # or it is a Load, an Add or the like
+                    self.visit(value)
+            elif isinstance(value, list):
+                for item in value:
+                    if isinstance(item, ast.AST):
+                        self.visit(item)
 
     def leave_behind(self, flow: _Flow, made: Collection[str]) -> None:
         """Tell the flow what this statement's names are from now on."""
-        flow.methods = self.methods
+        flow.methods, gone = self.methods, set(made)
         flow.aliases = {
-            name: others - set(made) if name not in self.bound else others
+            name: others if name in self.bound or others.isdisjoint(gone) else others - gone
             for name, others in self.aliases.items()
         }
         for name in self.bound - self.aliases.keys():
@@ -304,7 +325,7 @@ class _Names(ast.NodeVisitor):
         first, *others = node.targets
         for other in others:  # a = b = []: one list with two names
             if isinstance(first, ast.Name) and isinstance(other, ast.Name):
-                self.aliases.setdefault(other.id, set()).add(first.id)
+                self.aliases[other.id] = self.aliases.get(other.id, set()) | {first.id}
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
@@ -493,6 +514,13 @@ class _Names(ast.NodeVisitor):
         if node.name:
             self.bound.add(node.name)
         self.generic_visit(node)
+
+
+_VISITS: dict[type, Callable[[_Names, Any], None]] = {
+    getattr(ast, name.removeprefix("visit_")): visit
+    for name, visit in vars(_Names).items()
+    if name.startswith("visit_")
+}
 
 
 def _may_be(value: ast.expr) -> set[str]:
@@ -687,12 +715,13 @@ def without_last_answers(
     cells: dict[int, list[Statement]] = {}
     for statement in every:
         cells.setdefault(statement.cell, []).append(statement)
-    makers = {
-        cell: "\n".join(ast.dump(s.node) for s in own)
-        for cell, own in cells.items()
-        if set(asked) <= {name for s in own for name in s.makes}
-    }
-    last_of_each = list({text: cell for cell, text in makers.items()}.values())
+    makers = [
+        cell for cell, own in cells.items() if set(asked) <= {name for s in own for name in s.makes}
+    ]
+    if len(makers) < 2:  # as most: no need to look at what it says
+        return []
+    texts = {"\n".join(ast.dump(s.node) for s in cells[cell]): cell for cell in makers}
+    last_of_each = list(texts.values())
     # what is left when the first is cut off is no answer
     cut = sorted(last_of_each)[:0:-1]
     return [[s for s in every if s.cell < cell] for cell in cut]
@@ -700,10 +729,15 @@ def without_last_answers(
 
 def mentioned(every: Sequence[Statement], name: str) -> set[str]:
     """Every name that the definitions of `name` mention, and those of what they mention."""
+    defining: dict[str, list[Statement]] = {}
+    for statement in every:
+        for made in statement.makes:
+            defining.setdefault(made, []).append(statement)
     found: set[str] = set()
     todo = [name]
     while todo:
-        for statement in definitions(every, todo.pop()):
+        own = todo.pop()
+        for statement in definitions(defining.get(own, ()), own):
             names = _named(statement.node)
             todo += names - found
             found |= names
