@@ -297,7 +297,7 @@ def in_training(rng):
 
 
 def other_sizes(rng):
-    for length, batch, d_model in ((1, 3, 4), (35, 4, 20), (7, 11, 128), (190, 2, 12)):
+    for length, batch, d_model in ((1, 3, 4), (35, 4, 20), (7, 11, 60), (190, 2, 12)):
         yield sizes(rng, length, batch, d_model)
 
 
