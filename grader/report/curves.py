@@ -172,7 +172,10 @@ def _value(loss: float, curve: Curve) -> str:
     """A loss, with its perplexity where the notebook speaks of it."""
     if not curve.perplexities or not 0 <= loss < 50:
         return f"{loss:.4g}"
-    return f"{loss:.4g} (perplexity {math.exp(loss):.4g})"
+    perplexity = math.exp(loss)
+    # ten thousand and more in full, below a million million: few read 1.4e+04
+    said = f"{perplexity:,.0f}" if 1e4 <= perplexity < 1e12 else f"{perplexity:.4g}"
+    return f"{loss:.4g} (perplexity {said})"
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> Iterable[tuple[float, float]]:

@@ -329,6 +329,8 @@ def _card(judgement: Judgement, notebook: NotebookGrade) -> Card:
         where = next(
             (v.finding.where for v in judgement.verdicts if v.finding and v.finding.where), where
         )
+    if judgement.written:
+        where = None  # the text itself is shown, as it reads and not as code
     cells = notebook.record.submission.cells if notebook.record else ()
     return Card(
         notebook=notebook.notebook,

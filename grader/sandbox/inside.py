@@ -463,6 +463,10 @@ def _target(request, ns):
             return ns[other], {"how": how, "name": other, **_home(ns[other])}
     if not anew and callable(ns.get(name)):
         return ns[name], {"how": "name", "name": name}
+    for own in list(ns.values()):  # a class within a class
+        inner = vars(own).get(name) if isinstance(own, type) and not _is_of_a_library(own) else None
+        if isinstance(inner, type):
+            return inner, {"how": "name", "name": name, **_home(inner)}
     return None, failed or {"how": "missing", "name": name}
 
 

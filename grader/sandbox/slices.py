@@ -786,7 +786,8 @@ def renamed(
 ) -> list[Statement]:
     """Functions and classes that may be the one asked for under another name, the likeliest
     first: those with just its parameters, in its order and then in another, then those whose name
-    is nearly the same."""
+    is nearly the same; a class may also have a shorter one, PosEnc or PE for PositionalEncoding, or
+    share most of its letters, as SinusoidalEncoding does."""
     named = [(s, s.node.name) for s in reversed(every) if _is_function(s.node)]
     candidates = [(s, own) for s, own in named if own not in taken]
     wanted = list(parameters)
@@ -800,12 +801,29 @@ def renamed(
     def plain(text: str) -> str:
         return text.replace("_", "").casefold()
 
-    near = [
-        s
-        for s, own in candidates
-        if s not in same and difflib.SequenceMatcher(None, plain(own), plain(name)).ratio() >= 0.85
-    ]
-    return [*same, *near]
+    def alike(own: str) -> float:
+        return difflib.SequenceMatcher(None, plain(own), plain(name)).ratio()
+
+    def is_near(node: ast.stmt, own: str) -> bool:
+        if isinstance(node, ast.ClassDef) and _words(name)[1:]:
+            return alike(own) >= 0.65 or _shortens(_words(own), _words(name))
+        return alike(own) >= 0.85
+
+    near = [(s, own) for s, own in candidates if s not in same and is_near(s.node, own)]
+    near.sort(key=lambda found: -alike(found[1]))
+    return [*same, *(s for s, _ in near)]
+
+
+def _words(name: str) -> list[str]:
+    return [word.casefold() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
+def _shortens(words: Sequence[str], of: Sequence[str]) -> bool:
+    """Whether among `words` are the initials of `of`, or one begun alike for each, in order."""
+    if "".join(word[0] for word in of) in words:
+        return True
+    left = iter(words)
+    return all(any(word[:3] == whole[:3] for word in left) for whole in of)
 
 
 def _parameters(node: ast.stmt) -> list[str]:

@@ -24,6 +24,7 @@ def positional_encoding(d_model, x, p=None):
     pe = np.repeat(encoding(len(x), d_model)[:, None], x.shape[1], axis=1)
     out = x + pe
     told = {"out": out, "bare": pe, "other": out, "trained": False, "dtype": ""}
+    told["sentences"] = x.shape[1]
     if p is None:
         return told
     kept = np.random.default_rng(0).random(out.shape) >= p
@@ -35,9 +36,9 @@ def positional_encoding(d_model, x, p=None):
 
 def encode(PositionalEncoding, d_model, x, p=None):
     """What comes of x in evaluation (`out`), of zeros (`bare`; of ones, if zeros stay zeros), of x
-    in another such layer (`other`), whether it is `trained`, its `dtype` where it is not that of x;
-    and of x in training (`train`), with the rate `p` of dropout that was asked for, None if none
-    can be.
+    in another such layer (`other`), whether it is `trained`, its `dtype` where it is not that of x,
+    how many `sentences` it has: one that stands for all is told as often as x has them; and of x in
+    training (`train`), with the rate `p` of dropout that was asked for, None if none can be.
     """
     import inspect
     import itertools
@@ -137,11 +138,13 @@ def encode(PositionalEncoding, d_model, x, p=None):
         "d_model": ["model", "dim", "emb", "hid", "inp", "feature", "width", "channel"],
     }
 
-    def role(parameter):
-        said = parameter.name.lower()
+    def meant(name):
+        said = name.lower()
         found = next((r for r, words in roles.items() if any(w in said for w in words)), said)
-        found = "dropout" if said == "p" else found
-        default = parameter.default
+        return "dropout" if said == "p" else found
+
+    def role(parameter):
+        found, default = meant(parameter.name), parameter.default
         if type(default) is bool and found != "batch_first":
             return ""
         return "" if found == "max_len" and default == 10000 else found  # the base
@@ -167,12 +170,34 @@ def encode(PositionalEncoding, d_model, x, p=None):
                     args.append(value)
         return args, more
 
-    def layer_of(dropout, variable):
+    class Settings:
+        """Values in one object, by any name that means one of them: config["emb_dim"], config.p."""
+
+        def __init__(self, known):
+            self.known, self.asked = known, set()
+
+        def __getattr__(self, name):
+            if meant(name) not in self.known:
+                raise AttributeError(f"what {name} would be is not known")
+            self.asked.add(meant(name))
+            return self.known[meant(name)]
+
+        __getitem__ = __getattr__
+
+        def get(self, name, default=None):
+            return getattr(self, name, default)
+
+    def layer_of(dropout, way):
         """A new layer in evaluation, and whether it took the rate."""
-        args, more = arguments(PositionalEncoding, values | {"dropout": dropout}, variable)
+        known = values | {"dropout": dropout}
+        args, more = arguments(PositionalEncoding, known, way == "variable")
+        settings = Settings(known)
+        if way == "settings":
+            args, more = [settings], {}
         layer = PositionalEncoding(*args, **more)
         set_training(layer, False)
-        return layer, any(value is dropout for value in [*args, *more.values()])
+        taken = any(value is dropout for value in [*args, *more.values()])
+        return layer, taken or "dropout" in settings.asked
 
     def set_training(layer, on):
         for part in (layer, *getattr(layer, "__dict__", {}).values()):
@@ -202,6 +227,11 @@ def encode(PositionalEncoding, d_model, x, p=None):
         there = torch.is_tensor(out) and out.dim() > 1
         return out.transpose(0, axis or 0) if there else out
 
+    def spread(out):
+        """One sentence that stands for all of x, as often as x has them; all else as it is."""
+        alone = torch.is_tensor(out) and out.shape == (len(x), 1, d_model)
+        return out.expand(x.shape) if alone else out
+
     def own_axis(layer):
         """The axis along which the layer's encoding differs, where the notebook shows none."""
         ones = torch.ones(7, 3, d_model)
@@ -212,31 +242,34 @@ def encode(PositionalEncoding, d_model, x, p=None):
         return 1 if along == [False, True] else 0
 
     failures = []
-    for dropout, variable in itertools.product((rate, torch.nn.Dropout(rate)), (True, False)):
+    ways = ("variable", "named", "settings")
+    for dropout, way in itertools.product((rate, torch.nn.Dropout(rate)), ways):
         try:
-            layer, takes_dropout = layer_of(dropout, variable)
+            layer, takes_dropout = layer_of(dropout, way)
             if axis is None:
                 axis = own_axis(layer)
             with torch.enable_grad():
                 out = result(layer, x)
             break
         except Exception as error:
-            failures.append(error)
+            unknown = way == "settings" and str(error).endswith("would be is not known")
+            failures.insert(0 if unknown else len(failures), error)
     else:
         raise failures[0]
     if not torch.is_tensor(out):
         return out
     bare = result(layer, torch.zeros_like(x))
     told = {
-        "out": out,
-        "bare": bare if bare.any() else result(layer, torch.ones_like(x)),
-        "other": result(layer_of(dropout, variable)[0], x),
+        "out": spread(out),
+        "bare": spread(bare if bare.any() else result(layer, torch.ones_like(x))),
+        "other": spread(result(layer_of(dropout, way)[0], x)),
         "trained": out.requires_grad,
         "dtype": "" if out.dtype == x.dtype else str(out.dtype).removeprefix("torch."),
+        "sentences": out.shape[1] if out.dim() > 1 else 0,
     }
     if p is not None:
         set_training(layer, True)
-        told |= {"train": result(layer, x), "p": p if takes_dropout else None}
+        told |= {"train": spread(result(layer, x)), "p": p if takes_dropout else None}
     return told
 
 
@@ -264,7 +297,7 @@ def in_training(rng):
 
 
 def other_sizes(rng):
-    for length, batch, d_model in ((1, 3, 4), (35, 4, 20), (7, 11, 128), (190, 2, 12)):
+    for length, batch, d_model in ((1, 3, 4), (35, 4, 20), (7, 11, 60), (190, 2, 12)):
         yield sizes(rng, length, batch, d_model)
 
 
@@ -278,7 +311,7 @@ def odd_width(rng):
 
 # What is compared -------------------------------------------------------------------
 
-SEEN_BESIDE = 4  # numbers beside the values: its dtype's bits, random, trained, dropping
+SEEN_BESIDE = 5  # numbers beside the values: sentences, its dtype's bits, random, trained, dropping
 UNASKED, NEVER, WELL, ANOTHER_RATE, UNSCALED, ELSE, ALWAYS, BEFORE_ADDING, CODES_ONLY = range(9)
 
 
@@ -291,7 +324,7 @@ def beside(result):
     again = np.asarray(result["other"], float)
     random = how != ALWAYS and not np.array_equal(out, again, equal_nan=True)
     bits = "".join(c for c in result["dtype"] if c.isdigit())
-    seen = [float(bits or 0), random, bool(result["trained"]), how]
+    seen = [result["sentences"], float(bits or 0), random, bool(result["trained"]), how]
     return np.concatenate([bare, out, np.broadcast_to(seen, (*out.shape[:-1], SEEN_BESIDE))], -1)
 
 
@@ -372,7 +405,9 @@ def both(result):
 def kind(result):
     """The shape, and the dtype where it is another than that of x."""
     bits = int(result[..., -4].max(initial=0))
-    return f"shape {encoded(result).shape}" + (f", float{bits}" if bits else "")
+    length, sentences, *width = encoded(result).shape
+    sentences = int(result[..., -5].max(initial=0)) or sentences  # one may stand for all
+    return f"shape {(length, sentences, *width)}" + (f", float{bits}" if bits else "")
 
 
 def even_columns(result):
@@ -517,7 +552,8 @@ def with_slips(
         return np.broadcast_to(np.expand_dims(pe, 1 - along), x.shape)
 
     def evaluated(x, pe):
-        return dropped(x, pe, joined, p, rng) if always and p else joined(x, pe)
+        out = dropped(x, pe, joined, p, rng) if always and p else joined(x, pe)
+        return np.broadcast_to(out, x.shape)
 
     pe = made()
     bare = evaluated(0 * x, pe)
@@ -527,8 +563,11 @@ def with_slips(
         "other": evaluated(x, made()),
         "trained": trained,
         "dtype": dtype,
+        "sentences": joined(x, pe).shape[1],
     }
-    return told if p is None else told | {"train": dropped(x, pe, joined, p, rng), "p": p}
+    if p is None:
+        return told
+    return told | {"train": np.broadcast_to(dropped(x, pe, joined, p, rng), x.shape), "p": p}
 
 
 def untouched(d_model, x, p=None):
@@ -645,6 +684,12 @@ SLIPS = [
         "replaces_input",
         """You return the encoding itself, so the words are lost. Return x + pe.""",
         joined=lambda x, pe: pe,
+    ),
+    Slip(
+        "encoding_alone",
+        """You return a piece of the encoding itself, for one sentence, so the words are lost.
+        Return x + pe.""",
+        joined=lambda x, pe: pe[:, :1],
     ),
     Slip(
         "scaled_input",

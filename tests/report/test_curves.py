@@ -50,6 +50,15 @@ def test_what_is_drawn_is_also_said():
     assert saved.lines[1].points[0].title == "validation, epoch 1: loss 6 (perplexity 403.4)"
 
 
+@pytest.mark.parametrize("loss, said", [(9.58, "14,472"), (15.3, "4,412,712"), (45.0, "3.493e+19")])
+def test_a_perplexity_is_said_in_full_where_it_can_be_read(loss, said):
+    start = Curve("epoch", (Losses("train", (1, 2), (loss, 5.0)),), perplexities=True)
+
+    (chart,) = drawn(training(start)).charts
+
+    assert chart.said.startswith(f"Training loss from {loss:g} (perplexity {said}) to 5 ")
+
+
 def test_a_line_is_broken_where_there_is_no_number():
     broken = Curve("epoch", (Losses("train", (1, 2, 3, 4), (7.0, 6.0, math.nan, math.inf)),))
 

@@ -586,6 +586,17 @@ def test_an_answer_that_was_not_found_is_said_to_be_missing(make):
     assert "We found no text that answers this. A person looks before it is marked." in page
 
 
+def test_a_text_that_a_person_marked_is_shown_as_it_reads_and_not_as_code(make):
+    review = Review("B10901027", "colab3", "method", 3.0, "TA", "2024-12-20", "Too short.")
+    some = make.text("method", 3.0, finding=Finding("Too short.", where=Place(0, 1)), review=review)
+
+    page = student_page(make.grade(make.notebook("colab3", some)), make.gradebook())
+
+    assert "Your text: " in page
+    assert "Where: " not in page
+    assert '<pre class="code"' not in page
+
+
 def test_who_marked_an_answer_when_and_why_is_shown(make):
     review = Review("B10901027", "colab3", "method", 3.0, "Lin <TA>", "2024-12-20", "Too `short`.")
     some = make.text("method", 3.0, finding=Finding("Too `short`."), review=review)

@@ -1028,6 +1028,30 @@ def test_a_renamed_target_is_known_by_its_parameters_then_by_its_name(text, name
     assert [s.node.name for s in found] == names
 
 
+@pytest.mark.parametrize(
+    "own, near",
+    [
+        ("PE", True),
+        ("SinusoidalPE", True),
+        ("PosEnc", True),
+        ("pos_encoder", True),
+        ("SinusoidalPositionalEncoding", True),
+        ("PositionalEmbedding", True),
+        ("SinusoidalEncoding", True),
+        ("TransformerModel", False),
+        ("EncoderLayer", False),
+        ("PositionwiseFeedForward", False),
+        ("Encoder", False),
+    ],
+)
+def test_a_class_is_known_by_a_shorter_name_too(own, near):
+    text = f"class {own}:\n    def __init__(self, cfg): pass\n"
+
+    found = slices.renamed(slices.statements(cells(text)), "PositionalEncoding", ["d_model"], ())
+
+    assert [s.node.name for s in found] == ([own] if near else [])
+
+
 def test_markdown_is_no_code():
     assert (
         slices.statements([NotebookCell("markdown", "x = 1"), NotebookCell("raw", "x = 1")]) == []
