@@ -12,6 +12,7 @@ from grader.judge.diagnose import diagnosis, explanations, unseen
 from grader.judge.expectations import expectations
 from grader.judge.proof import combinations, handed_in, proof
 from grader.judge.questions import judge_question
+from reference.week14 import softmax
 
 SEED = 3
 
@@ -364,3 +365,11 @@ def test_combinations_of_which_one_case_tells_too_little_go_unnamed():
         "flat + turned",
         "no_offset + turned",
     )
+
+
+def test_what_overflows_on_large_numbers_is_told_what_else_is_wrong(judged):
+    def naive(items_in):
+        exp = np.exp(-np.ravel(items_in))
+        return exp / exp.sum()
+
+    assert judged(softmax.QUESTION, naive).finding.misconception == "sign_turned"
