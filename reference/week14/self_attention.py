@@ -156,8 +156,8 @@ ROLES_MIXED_UP = [  # of a head, in any program with the switches v, q and k
 COPIED = [  # a line copied for the next of the three, in which a letter was not changed
     Slip(
         f"{made}_made_with_{letter}",
-        f"""Your {made} are made with the parameters of the {others}. They take those that bear their
-        own letter: omega_{own} and beta_{own}.""",
+        f"""Your {made} are made with the parameters of the {others}. They take those that bear
+        their own letter: omega_{own} and beta_{own}.""",
         **{own: letter},
     )
     for own, made, letter, others in (
