@@ -43,10 +43,12 @@ def diagnosis(
     """The explanations with the fewest slips that give the student's result on every case: more
     than one where no result tells them apart, none where nothing known explains the result.
 
-    Cases of other sizes are left aside: a student may have fixed the sizes too.
+    Cases of other sizes are left aside: a student may have fixed the sizes too.  So are those that
+    cost nothing, such as large numbers, on which exp() overflows whatever else is wrong.
     """
-    other_sizes = {question.trial(c).name for c in question.checks if c.other_sizes}
-    trials = {name: trial for name, trial in asked.items() if name not in other_sizes}
+    told = {question.trial(c).name for c in question.checks if c.points}
+    told -= {question.trial(c).name for c in question.checks if c.other_sizes}
+    trials = {name: trial for name, trial in asked.items() if name in told}
     key = _key_case(question, trials)
     if key is None:
         return []

@@ -148,6 +148,7 @@ class Right:
     claims: tuple[Claim, ...]
     hints: tuple[Claim, ...]
     text: Text | None
+    found: str
     by_person: bool
     followed: bool
     marked: Marked | None
@@ -433,6 +434,7 @@ def _rights(notebook: NotebookGrade) -> Iterable[Right]:
             claims=tuple(_claim(verdict, None, told) for verdict in holding),
             hints=tuple(_claim(verdict, verdict.finding, told) for verdict in free),
             text=_text(judgement) if whole else None,
+            found=wording.found_said(judgement) if whole else "",
             by_person=judgement.written or wording.REVIEWED in judgement.flags,
             followed=wording.FOLLOW_THROUGH in judgement.flags,
             marked=_marked(judgement) if whole else None,

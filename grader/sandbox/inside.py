@@ -27,6 +27,7 @@ import threading
 import time
 import types
 import warnings
+from collections import Counter
 
 import numpy as np
 from grader_colab import install
@@ -231,8 +232,7 @@ def _answers_of(request, ns):
     noted = {"notes": list(NOTES), "missing": list(MISSING)}
     target, found = _target(request, ns)
     reads = sorted(_reads(target, ns)) if callable(target) else []
-    order = _own_order(target, request["parameters"], request["spellings"])
-    by_name = _ByName(target, order) if order else None
+    by_name = _by_name(target, request, reads, ns) if request["parameters"] else None
     if by_name:
         found = {**found, "order": list(by_name.own)}
     yield {"found": found, "reads": reads, **noted}
@@ -447,20 +447,23 @@ def _target(request, ns):
         return None, {"how": "rerun" if there else "missing", "name": name}
     anew = request["anew"]
     if not anew and callable(ns.get(name)) and not _is_of_a_library(ns[name]):
-        return ns[name], {"how": "name", "name": name, **_home(ns[name])}
+        own = _ready(ns[name], request, ns)
+        return own, {"how": "name", "name": name, **_home(own)}
     # its own cell did not get that far, or the name was used again for something else
     failed = None
     for candidate in request["definitions"]:
         other = candidate["name"]
-        if anew or other == name or not callable(ns.get(other)):
-            try:
+        try:
+            if anew or other == name or not callable(_named(other, ns)):
                 _execute(candidate, ns)
-            except BaseException as error:
+            found = _ready(_named(other, ns), request, ns)
+        except BaseException as error:
+            if not candidate["told"]:
                 failed = failed or {"how": "blocked", "name": other, "error": _said(error)}
-                continue
-        if callable(ns.get(other)):
+            continue
+        if callable(found) and (not candidate["told"] or _tells(found, request)):
             how = "name" if other == name else "renamed"
-            return ns[other], {"how": how, "name": other, **_home(ns[other])}
+            return found, {"how": how, "name": other, **_home(found)}
     if not anew and callable(ns.get(name)):
         return ns[name], {"how": "name", "name": name}
     for own in list(ns.values()):  # a class within a class
@@ -468,6 +471,42 @@ def _target(request, ns):
         if isinstance(inner, type):
             return inner, {"how": "name", "name": name, **_home(inner)}
     return None, failed or {"how": "missing", "name": name}
+
+
+def _named(name, ns):
+    """What a notebook has under a name, or a class of it as Class.method; None if there is nothing
+    of its own."""
+    home, _, attribute = name.partition(".")
+    holder = ns.get(home)
+    if not attribute or holder is None:
+        return holder
+    if isinstance(holder, types.ModuleType):
+        file = getattr(holder, "__file__", None) or "/"
+        return getattr(holder, attribute, None) if file.startswith(os.getcwd()) else None
+    if isinstance(holder, type):
+        kept = inspect.getattr_static(holder, attribute, None)
+        if not isinstance(kept, (staticmethod, classmethod)):
+            holder = _instance(holder, ns)
+    found = getattr(holder, attribute, None)
+    return None if _is_of_a_library(found) else found
+
+
+def _instance(kind, ns):
+    """The notebook's own object of a class, or else a new one."""
+    own = next((value for value in ns.values() if type(value) is kind), None)
+    return kind() if own is None else own
+
+
+def _ready(target, request, ns):
+    """The target; of a class whose objects are called what is called of one."""
+    if not isinstance(target, type) or not request["parameters"]:
+        return target
+    try:
+        inspect.signature(target).bind(*request["parameters"])
+    except TypeError:
+        made = _instance(target, ns)
+        return getattr(made, "forward", made)
+    return target
 
 
 def _is_of_a_library(value):
@@ -502,49 +541,147 @@ def _compiled(source, index, cell):
 
 
 class _ByName:
-    """A function called in the handout's order, while its own names tell another.
+    """A function called as the handout has it, while its own names tell how it takes its arguments.
 
-    `order` holds its own name of each argument, in the handout's order; `own` in its own.
+    order   for each argument of the handout the function's own name, or None where it reads the
+            argument from the notebook
+    beyond  what it takes besides, and finds in the notebook
     """
 
-    def __init__(self, function, order):
-        self.function = function
+    def __init__(self, function, handed_out, order, beyond, ns):
+        self.function, self.handed_out, self.order = function, handed_out, order
+        self.beyond, self.ns = beyond, ns
         parameters = inspect.signature(function).parameters.values()
-        self.own = [p.name for p in parameters if p.name in order]
-        self.alone = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
+        self.own = [p.name for p in parameters if p.name in {*order, *beyond}]
+        self.alone = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
         kind = inspect.Parameter.POSITIONAL_ONLY
-        self.order = order
-        self.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in order])
+        names = [own or name for own, name in zip(order, handed_out, strict=True)]
+        self.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])
 
     def __call__(self, *args):
-        given = dict(zip(self.order, args, strict=True))
-        alone = [given.pop(name) for name in self.own if name in self.alone]
+        fresh = {
+            id(self.ns[name]): value
+            for name, value in zip(self.handed_out, args, strict=True)
+            if name in self.ns
+        }
+        given = {name: _renewed(self.ns[name], fresh) for name in self.beyond}
+        for name, own, value in zip(self.handed_out, self.order, args, strict=True):
+            (self.ns if own is None else given)[own or name] = value
+        alone = [given.pop(name) for name in self.alone if name in given]
         return self.function(*alone, **given)
 
 
-def _own_order(target, handed_out, spellings):
-    """The target's own name for each parameter of the handout, if all of them are told by their
-    names, and a call in the handout's order would mix them up; else None."""
+def _renewed(value, fresh):
+    """What the notebook keeps, with the `fresh` in the place of its own, by the id of that."""
+    if id(value) in fresh:
+        return fresh[id(value)]
+    if type(value) in (list, tuple):
+        return type(value)(_renewed(item, fresh) for item in value)
+    if isinstance(value, dict):
+        return {key: _renewed(item, fresh) for key, item in value.items()}
+    return value
+
+
+def _by_name(target, request, reads, ns):
+    """The target as it is called where a call in the handout's order would mix its arguments up, or
+    lack some; None where that does, or nothing better is known."""
+    handed_out = request["parameters"]
+    parameters = _signature(target)
+    if parameters is None or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    own = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
+    names = [p.name for p in own]
+    by_position = [p.name for p in own if p.kind is not p.KEYWORD_ONLY][: len(handed_out)]
+    told = _told(names, handed_out, request["spellings"])
+    untold = [name for name in handed_out if name not in told]
+    left = [p.name for p in own if p.default is p.empty and p.name not in told.values()]
+    # what it takes all in one, as the notebook keeps it
+    kept = {name: ns[name] for name in left if isinstance(ns.get(name), (list, tuple, dict))}
+    beyond = [name for name, value in kept.items() if _held(value, ns, untold)]
+    held = {name for one in beyond for name in _held(kept[one], ns, untold)}
+    told |= dict.fromkeys(held)
+    untold = [name for name in untold if name not in held]
+    left = [name for name in left if name not in beyond]
+    if len(untold) > len(left):  # the rest is read from the notebook, or taken by **
+        takes_all = len(own) < len(parameters)
+        elsewhere = [name for name in untold if takes_all or name in reads]
+        told |= {name: name if takes_all else None for name in elsewhere}
+        untold = [name for name in untold if name not in elsewhere]
+    if len(left) > len(untold):
+        beyond += [name for name in left if name in ns]
+        left = [name for name in left if name not in ns]
+    if len(left) != len(untold):
+        return None
+    told |= zip(untold, left, strict=True)  # what no name tells comes in the handout's order
+    order = [told[name] for name in handed_out]
+    if order == by_position and not beyond:
+        return None
+    return _ByName(target, handed_out, order, beyond, ns)
+
+
+def _held(value, ns, names):
+    """Those of the notebook's names whose values a list, a tuple or a dict holds."""
+    held = set(_inside(value, 3))
+    return {name for name in names if name in ns and id(ns[name]) in held}
+
+
+def _inside(value, deep):
+    for item in (value.values() if isinstance(value, dict) else value) if deep else ():
+        yield id(item)
+        if isinstance(item, (list, tuple, dict)):
+            yield from _inside(item, deep - 1)
+
+
+def _tells(target, request):
+    """Whether the names of all but one of the target's parameters tell what they are."""
+    handed_out = request["parameters"]
+    names = [p.name for p in _signature(target) or ()]
+    return len(_told(names, handed_out, request["spellings"])) >= len(handed_out) - 1 > 0
+
+
+def _signature(target):
     try:
-        parameters = list(inspect.signature(target).parameters.values())
+        return list(inspect.signature(target).parameters.values())
     except (TypeError, ValueError):
         return None
-    own = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    by_position = [p.name for p in own if p.kind is not p.KEYWORD_ONLY][: len(handed_out)]
-    if by_position == handed_out:
-        return None
+
+
+def _told(names, handed_out, spellings):
+    """Which of a function's own names stands for which of the handout's: the one whose words mean
+    the same; where most do, also the only one whose words mean some of it."""
     words = {(word, word) for name in handed_out for word in _words(name)}
     words |= {(o.casefold(), word) for word, others in spellings.items() for o in others}
-    readings = {p.name: _readings(p.name.casefold().replace("_", ""), words) for p in own}
-    order = []
-    for name in handed_out:
-        meant = [n for n, ways in readings.items() if tuple(sorted(_words(name))) in ways]
-        if len(meant) != 1 or meant[0] in order:
-            return None
-        order += meant
-    if any(p.name not in order and p.default is p.empty for p in own):
-        return None
-    return None if by_position == order else order
+    wanted = {name: Counter(_words(name)) for name in handed_out}
+    numbers = {word for name in handed_out for word in _words(name) if word.isdecimal()}
+    from_zero = numbers and {str(int(n) - 1) for n in numbers} == {
+        n for name in names for n in _words(name) if n.isdecimal()
+    }
+    readings = {
+        name: [Counter(way) for way in _readings(_plain(name, bool(from_zero)), words)]
+        for name in names
+    }
+    told = {}
+    for fits in (Counter.__eq__, Counter.__le__):
+        if fits is Counter.__le__ and 2 * len(told) < len(handed_out):
+            break
+        pairs = [
+            (name, own)
+            for name in handed_out
+            for own in names
+            if name not in told
+            and own not in told.values()
+            and any(way and fits(way, wanted[name]) for way in readings[own])
+        ]
+        for name, own in pairs:
+            if sum(name == other or own == its for other, its in pairs) == 1:
+                told[name] = own
+    return told
+
+
+def _plain(name, from_zero):
+    """A name without what parts its words; heads that are counted from zero are from one."""
+    text = name.casefold().replace("_", "")
+    return re.sub(r"\d+", lambda n: str(int(n[0]) + 1), text) if from_zero else text
 
 
 def _words(name):
@@ -552,13 +689,14 @@ def _words(name):
 
 
 def _readings(text, words):
-    """Each way in which `text` is a row of words, as what these mean, sorted."""
+    """Each way in which `text` is a row of words, as what these mean, sorted; a word that means
+    nothing is passed over."""
     ways = [{()}, *(set() for _ in text)]
     for end in range(1, len(ways)):
         for word, meaning in words:
             if text.endswith(word, 0, end):
                 before = ways[end - len(word)]
-                ways[end] |= {tuple(sorted((*way, meaning))) for way in before}
+                ways[end] |= {tuple(sorted((*way, meaning) if meaning else way)) for way in before}
     return ways[-1]
 
 

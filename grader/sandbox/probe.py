@@ -113,7 +113,7 @@ def other_ways(
         cut = slices.without_last_answers(statements, names)
         return [Way(before) for before in cut[:MOST_OTHERS]]
     ways = [Way(statements, by_position=True)] if BY_NAME in found.note else []
-    candidates = [s for _, s in _candidates(question, statements, taken)]
+    candidates = [s for _, s, _ in _candidates(question, statements, taken)]
     here = [s for s in candidates if Place(s.cell, s.line) == found.where]
     elsewhere = [s for s in candidates if s not in here]
     # what differs in its layout and comments only is the same answer
@@ -164,7 +164,10 @@ def request(
         "spellings": {word: list(others) for word, others in question.spellings.items()},
         "definitions": []
         if isinstance(target, Cell)
-        else [_shipped(s) | {"name": name} for name, s in _candidates(question, statements, taken)],
+        else [
+            _shipped(s) | {"name": name, "told": told}
+            for name, s, told in _candidates(question, statements, taken)
+        ],
     }
     shipped: dict[frozenset[str], list[dict[str, Any]]] = {}
     texts = []
@@ -185,11 +188,14 @@ def _with(content: Mapping[str, Any], key: str, text: str) -> str:
 
 def _candidates(
     question: Question, statements: Sequence[Statement], taken: Collection[str]
-) -> list[tuple[str, Statement]]:
+) -> list[tuple[str, Statement, bool]]:
+    """What may be the target: its name, the statement that defines it, and whether that the names
+    of its parameters tell what they are is all that speaks for it."""
     name = str(question.target)
-    others = slices.renamed(statements, name, question.known_parameters, {*taken, name})
-    mine = [(name, s) for s in slices.definitions(statements, name)]
-    return mine + [(getattr(s.node, "name", name), s) for s in others]
+    mine = [(name, s, False) for s in slices.definitions(statements, name)]
+    return mine + slices.renamed(
+        statements, name, question.known_parameters, {*taken, name}, bool(question.spellings)
+    )
 
 
 def _shipped(statement: Statement) -> dict[str, Any]:
@@ -324,7 +330,7 @@ class Answers:
         if said == name:
             return name
         candidates = _candidates(question, self.statements, self.taken)
-        return said if said in [known for known, _ in candidates] else name
+        return said if said in [known for known, *_ in candidates] else name
 
     def _mentioned(self, name: str) -> Place:
         """Where the notebook first speaks of `name`; its beginning if it never does."""

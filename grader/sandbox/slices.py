@@ -11,7 +11,7 @@ import ast
 import builtins
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeGuard
@@ -27,6 +27,8 @@ ADDS = frozenset(("append", "appendleft", "extend", "extendleft", "insert", "pop
 IN_PLACE = frozenset(("np", "numpy", "torch", "random", "list"))  # np.copyto(out, x) changes out
 FILES = "<files>"  # all files together count as one name, changed by what writes one
 PYTHON_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
+
+LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp)
 
 _DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -699,11 +701,14 @@ def _is_light(node: ast.stmt, modules: Collection[str]) -> bool:
 
 
 def definitions(every: Sequence[Statement], name: str) -> list[Statement]:
-    """The statements that define `name` as something to call, the last first."""
+    """The statements that define `name`, or for Class.method the class, as something to call, the
+    last first."""
+    name = name.partition(".")[0]
     return [
         s
         for s in reversed(every)
-        if name in s.makes and (_is_function(s.node) or not isinstance(s.node, ast.With))
+        if (name in s.makes and (_is_function(s.node) or not isinstance(s.node, ast.With)))
+        or (name in s.writes and name in (known for known, _ in _callables(s.node)))
     ]
 
 
@@ -763,7 +768,7 @@ def made_as(
             name
             for s in every
             if s.cell == statement.cell
-            and any(isinstance(node, (ast.For, ast.While)) for node in ast.walk(s.node))
+            and any(isinstance(node, LOOPS) for node in ast.walk(s.node))
             for name in s.writes
         }
         shown = [
@@ -782,36 +787,56 @@ def made_as(
 
 
 def renamed(
-    every: Sequence[Statement], name: str, parameters: Sequence[str], taken: Collection[str]
-) -> list[Statement]:
-    """Functions and classes that may be the one asked for under another name, the likeliest
-    first: those with just its parameters, in its order and then in another, then those whose name
-    is nearly the same; a class may also have a shorter one, PosEnc or PE for PositionalEncoding, or
-    share most of its letters, as SinusoidalEncoding does."""
-    named = [(s, s.node.name) for s in reversed(every) if _is_function(s.node)]
-    candidates = [(s, own) for s, own in named if own not in taken]
+    every: Sequence[Statement],
+    name: str,
+    parameters: Sequence[str],
+    taken: Collection[str],
+    spelled: bool = False,
+) -> list[tuple[str, Statement, bool]]:
+    """What may be the one asked for under another name, the likeliest first, with the statement
+    that defines it: what the notebook has as an attribute of that name, then those with just its
+    parameters, in its order and then in another, then those whose name is nearly the same, or for a
+    class shorter, PosEnc or PE for PositionalEncoding, or much like it, SinusoidalEncoding; then,
+    if parameters may be `spelled` otherwise, whatever takes as many: True says that it is to be
+    asked for its names first."""
     wanted = list(parameters)
-    same = [s for s, _ in candidates if wanted and _parameters(s.node) == wanted]
-    same += [
-        s
-        for s, _ in candidates
-        if len(wanted) > 1 and s not in same and sorted(_parameters(s.node)) == sorted(wanted)
+    own = [
+        (known, takes, s)
+        for s in reversed(every)
+        for known, takes in _callables(s.node)
+        if known not in taken and (_last(known) == name or _last(known) not in taken)
     ]
 
     def plain(text: str) -> str:
         return text.replace("_", "").casefold()
 
-    def alike(own: str) -> float:
-        return difflib.SequenceMatcher(None, plain(own), plain(name)).ratio()
+    def alike(known: str) -> float:
+        return difflib.SequenceMatcher(None, plain(_last(known)), plain(name)).ratio()
 
-    def is_near(node: ast.stmt, own: str) -> bool:
-        if isinstance(node, ast.ClassDef) and _words(name)[1:]:
-            return alike(own) >= 0.65 or _shortens(_words(own), _words(name))
-        return alike(own) >= 0.85
+    def is_near(known: str, node: ast.stmt) -> bool:
+        if isinstance(node, ast.ClassDef) and node.name == known and _words(name)[1:]:
+            return alike(known) >= 0.65 or _shortens(_words(known), _words(name))
+        return alike(known) >= 0.85
 
-    near = [(s, own) for s, own in candidates if s not in same and is_near(s.node, own)]
-    near.sort(key=lambda found: -alike(found[1]))
-    return [*same, *(s for s, _ in near)]
+    near = sorted(
+        ((known, s) for known, _, s in own if is_near(known, s.node)),
+        key=lambda found: -alike(found[0]),
+    )
+    ranks = (
+        (False, [(known, s) for known, s in _attributes(every, name)]),
+        (False, [(known, s) for known, takes, s in own if wanted and takes == wanted]),
+        (
+            False,
+            [(n, s) for n, takes, s in own if len(wanted) > 1 and sorted(takes) == sorted(wanted)],
+        ),
+        (False, near),
+        (True, [(n, s) for n, takes, s in own if spelled and len(takes) >= len(wanted) > 1]),
+    )
+    found: dict[tuple[str, Statement], bool] = {}
+    for ask, candidates in ranks:
+        for candidate in candidates:
+            found.setdefault(candidate, ask)
+    return [(known, s, ask) for (known, s), ask in found.items()]
 
 
 def _words(name: str) -> list[str]:
@@ -826,12 +851,45 @@ def _shortens(words: Sequence[str], of: Sequence[str]) -> bool:
     return all(any(word[:3] == whole[:3] for word in left) for whole in of)
 
 
-def _parameters(node: ast.stmt) -> list[str]:
-    if isinstance(node, ast.ClassDef):
-        made = next(
-            (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
-        )
-        return _parameters(made)[1:] if made is not None else []
+def _last(known: str) -> str:
+    return known.rpartition(".")[2]
+
+
+def _callables(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
+    """The name and the parameters of whatever a statement defines to be called: functions, also
+    where they stand in an `if` or the like, classes, and their methods as Class.method."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-    return []
+        yield node.name, _parameters(node.args)
+    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                yield target.id, _parameters(node.value.args)
+    elif isinstance(node, ast.ClassDef):
+        methods = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
+        made = methods.pop("__init__", None)
+        yield node.name, _parameters(made.args)[1:] if made is not None else []
+        for name, method in methods.items():
+            static = any(ast.unparse(d) == "staticmethod" for d in method.decorator_list)
+            yield f"{node.name}.{name}", _parameters(method.args)[0 if static else 1 :]
+    else:
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, (ast.stmt, ast.ExceptHandler)):
+                yield from _callables(inner)
+
+
+def _attributes(every: Sequence[Statement], name: str) -> Iterator[tuple[str, Statement]]:
+    """The attributes of this name that a notebook speaks of, `attend.self_attention`, with the
+    statement that makes what has them."""
+    having = {
+        n.value.id
+        for s in every
+        for n in ast.walk(s.node)
+        if isinstance(n, ast.Attribute) and n.attr == name and isinstance(n.value, ast.Name)
+    }
+    for statement in reversed(every):
+        for known in sorted(statement.makes & having):
+            yield f"{known}.{name}", statement
+
+
+def _parameters(arguments: ast.arguments) -> list[str]:
+    return [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]

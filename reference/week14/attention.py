@@ -83,18 +83,18 @@ def untouched(all_queries, **_):
 
 def with_slips(
     all_queries, all_keys, all_values,
-    *, roles="qkv", scale=1.0, weights=softmax, summed=weighted_sum, **_,
+    *, q="q", k="k", v="v", scale=1.0, weights=softmax, summed=weighted_sum, **_,
 ):  # fmt: skip
     """attention with a switch for each way to go wrong.
 
-    roles    what is taken for the queries, the keys and the values
-    scale    what the dot products of D-vectors are divided by, from D
+    q, k, v  what is taken for the queries, the keys and the values
+    scale    what the dot products are divided by, from the shape (N, D) of the queries
     weights  from the scores of one output to its weights
     summed   from all weights (N, N), a row an output, and all values (N, D) to the outputs
     """
     lists = {"q": all_queries, "k": all_keys, "v": all_values}
-    Q, K, V = (as_rows(lists[role]) for role in roles)
-    divisor = scale(Q.shape[1]) if callable(scale) else scale
+    Q, K, V = (as_rows(lists[role]) for role in (q, k, v))
+    divisor = scale(*Q.shape) if callable(scale) else scale
     A = np.array([weights(row) for row in Q @ K.T / divisor])
     return summed(A, V)[:, :, None]
 
@@ -104,48 +104,55 @@ SLIPS = [
         "scaled",
         """You divide the dot products by sqrt(D). That is the scaled version, which comes in the
         next notebook; here leave the dot products as they are.""",
-        scale=np.sqrt,
+        scale=lambda N, D: np.sqrt(D),
     ),
     Slip(
         "scaled_by_D",
         """You divide the dot products by D. Nothing is scaled in this notebook: leave them as they
         are.""",
-        scale=lambda D: D,
+        scale=lambda N, D: D,
+    ),
+    Slip(
+        "scaled_by_tokens",
+        """You divide the dot products by sqrt(N), the root of the number of tokens. Nothing is
+        scaled in this notebook: leave them as they are.""",
+        scale=lambda N, D: np.sqrt(N),
     ),
     Slip(
         "queries_and_keys_swapped",
         """For output n you take key n with all queries. It is the other way round: output n takes
         query n, and its dot product with every key (eq. 12.5).""",
-        roles="kqv",
+        q="k",
+        k="q",
     ),
     Slip(
         "queries_for_keys",
         """You take the dot products of queries with queries. Each query meets the keys: key.T @
         all_queries[n].""",
-        roles="qqv",
+        k="q",
     ),
     Slip(
         "keys_for_queries",
         """You take the dot products of keys with keys. Output n takes query n, and its dot product
         with every key.""",
-        roles="kkv",
+        q="k",
     ),
     Slip(
         "values_for_keys",
         """You take the dot products of the queries with the values. They are taken with the keys;
         the values come in only when they are summed.""",
-        roles="qvv",
+        k="v",
     ),
     Slip(
         "keys_for_values",
         """You sum the keys. The weights come from the keys, but what is summed are the values:
         all_values.""",
-        roles="qkk",
+        v="k",
     ),
     Slip(
         "queries_for_values",
         """You sum the queries. What is summed are the values: all_values.""",
-        roles="qkq",
+        v="q",
     ),
     Slip(
         "no_softmax",
@@ -211,6 +218,18 @@ SLIPS = [
         """All your outputs are the same, made with the last query: a name that an earlier loop left
         over. Output n takes all_queries[n].""",
         summed=lambda A, V: np.repeat(A[-1:], len(A), axis=0) @ V,
+    ),
+    Slip(
+        "appended_once",
+        """You append when the loop has ended, so only the last output is kept. Append x_prime at
+        the end of each turn: the line belongs into the loop.""",
+        summed=lambda A, V: A[-1:] @ V,
+    ),
+    Slip(
+        "one_array_for_all",
+        """All your outputs are one and the same array, to which every turn of the loop adds. Make a
+        new x_prime of zeros in each turn.""",
+        summed=lambda A, V: np.repeat([(A @ V).sum(axis=0)], len(A), axis=0),
     ),
     Slip(
         "sum_never_reset",

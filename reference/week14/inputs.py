@@ -18,6 +18,7 @@ SPELLINGS = {  # of the words in the parameters' names
     "k": ("key", "keys"),
     "v": ("value", "values"),
     "c": ("o", "out", "output", "combine", "concat"),
+    "": ("head", "h", "matrix", "mat", "vector", "vec", "proj"),
 }
 
 

@@ -5,6 +5,8 @@ import numpy as np
 from grader.authoring import Check, Question, Slip, case, whole
 from reference.week14 import inputs
 from reference.week14.self_attention import (
+    COPIED,
+    DIVIDED_BY_ROW_SUMS,
     ROLES_MIXED_UP,
     right_or_transposed,
     scores_of_columns,
@@ -130,31 +132,33 @@ def untouched(X, *_):
 def with_slips(
     X, omega_v1, omega_q1, omega_k1, beta_v1, beta_q1, beta_k1,
     omega_v2, omega_q2, omega_k2, beta_v2, beta_q2, beta_k2, omega_c,
-    *, roles="vqk", unbiased="", unbiased2="", from_first=(), scale=root_of_query,
-    scale2=None, weights=softmax_cols, scores=scores_of_columns, applied=weighted,
-    together=stacked, mixed=np.matmul, returned=whole,
+    *, v="v", q="q", k="k", add_v=True, add_q=True, add_k=True, add_second=True,
+    omega_v_twice=False, omega_q_twice=False, omega_k_twice=False,
+    beta_v_twice=False, beta_q_twice=False, beta_k_twice=False,
+    scale=root_of_query, scale2=None, weights=softmax_cols, scores=scores_of_columns,
+    applied=weighted, together=stacked, mixed=np.matmul, returned=whole,
 ):  # fmt: skip
     """multihead_scaled_self_attention with a switch for each way to go wrong.
 
-    roles       whose parameters make the values, the queries and the keys of each head
-    unbiased    whose beta is left out, in both heads; unbiased2 in the second only
-    from_first  numbers of the parameters, of six, that the second head takes from the first
+    v, q, k     whose parameters make the values, the queries and the keys of each head
+    add_*       whether a beta is added, in both heads; add_second whether any is in the second
+    *_twice     whether the second head takes this parameter from the first
     scale       of X and a head's queries to what its scores are divided by
     """
     first = [omega_v1, omega_q1, omega_k1, beta_v1, beta_q1, beta_k1]
     second = [omega_v2, omega_q2, omega_k2, beta_v2, beta_q2, beta_k2]
-    second = [first[i] if i in from_first else p for i, p in enumerate(second)]
+    twice = (
+        omega_v_twice, omega_q_twice, omega_k_twice, beta_v_twice, beta_q_twice, beta_k_twice,
+    )  # fmt: skip
+    second = [one if taken else two for one, two, taken in zip(first, second, twice, strict=True)]
     heads = []
-    for own, left_out, divisor in (
-        (first, unbiased, scale),
-        (second, unbiased + unbiased2, scale2 or scale),
-    ):
-        omegas, betas = (
-            dict(zip("vqk", own[:3], strict=True)),
-            dict(zip("vqk", own[3:], strict=True)),
-        )
-        betas |= {name: 0 * betas[name] for name in left_out}
-        V, Q, K = (betas[name] + omegas[name] @ X for name in roles)
+    for own, added, divisor in ((first, True, scale), (second, add_second, scale2 or scale)):
+        omegas = dict(zip("vqk", own[:3], strict=True))
+        adds = (add_v, add_q, add_k)
+        betas = {
+            name: added * add * beta for name, add, beta in zip("vqk", adds, own[3:], strict=True)
+        }
+        V, Q, K = (betas[name] + omegas[name] @ X for name in (v, q, k))
         heads.append(applied(V, weights(scores(K, Q) / divisor(X, Q))))
     return returned(mixed(omega_c, together(*heads)))
 
@@ -162,15 +166,14 @@ def with_slips(
 NAMES = ("omega_v", "omega_q", "omega_k", "beta_v", "beta_q", "beta_k")
 
 
-def taken_twice(number):
+def taken_twice(name):
     """The slip that takes one parameter of the first head for the second too."""
-    name = NAMES[number]
     return Slip(
         f"{name}1_used_twice",
         f"""Your second head uses {name}1, which belongs to the first: it needs {name}2. Look for a
         1 that should be a 2.""",
         unseen=name == "beta_k",
-        from_first=(number,),
+        **{f"{name}_twice": True},
     )
 
 
@@ -229,6 +232,7 @@ SLIPS = [
         token n, so each column has to: softmax_cols, or sum over axis=0.""",
         weights=softmax_rows,
     ),
+    DIVIDED_BY_ROW_SUMS,
     Slip(
         "one_softmax_over_all",
         """You divide by the sum over the whole matrix. Every token has weights of its own that add
@@ -245,43 +249,49 @@ SLIPS = [
         "queries_and_keys_swapped",
         """Your scores are Q.T @ K. Column n of the scores has to belong to query n, so it is
         K.T @ Q.""",
-        roles="vkq",
+        q="k",
+        k="q",
     ),
     *ROLES_MIXED_UP,
+    *COPIED,
     Slip(
         "parameters_in_order_q_k_v",
         """You take the parameters of a head in the order q, k, v. They come in the order v, q, k:
         omega_v first, then omega_q and omega_k, and the betas likewise.""",
-        roles="kvq",
+        v="k",
+        q="v",
+        k="q",
     ),
     Slip(
         "biases_forgotten",
         """You leave out the biases of both heads. Queries, keys and values are beta + omega X: add
         beta_q, beta_k and beta_v of each head.""",
-        unbiased="vqk",
+        add_v=False,
+        add_q=False,
+        add_k=False,
     ),
     Slip(
         "value_biases_forgotten",
         """You leave out beta_v1 and beta_v2. The values of each head are beta_v + omega_v X.""",
-        unbiased="v",
+        add_v=False,
     ),
     Slip(
         "query_biases_forgotten",
         """You leave out beta_q1 and beta_q2. The queries of each head are beta_q + omega_q X.""",
-        unbiased="q",
+        add_q=False,
     ),
     Slip(
         "key_biases_forgotten",
         """You leave out beta_k1 and beta_k2. They add the same to a whole column of scores, and
         softmax does not see that.""",
         unseen=True,
-        unbiased="k",
+        add_k=False,
     ),
     Slip(
         "biases_of_the_second_head_forgotten",
         """You leave out the biases of the second head: add beta_q2, beta_k2 and beta_v2 as you do
         in the first.""",
-        unbiased2="vqk",
+        add_second=False,
     ),
     Slip(
         "weights_transposed",
@@ -357,7 +367,7 @@ SLIPS = [
         first, then all rows of the second (np.vstack, not np.stack and reshape).""",
         together=lambda one, two: np.stack([one, two], axis=1).reshape(-1, one.shape[1]),
     ),
-    *map(taken_twice, range(6)),
+    *map(taken_twice, NAMES),
     Slip(
         "result_transposed",
         """Your result is right but transposed. Tokens are columns: return the shape of X.""",

@@ -62,20 +62,23 @@ def untouched(all_x, **_):
 
 def with_slips(
     all_x, omega_q, omega_k, omega_v, beta_q, beta_k, beta_v,
-    *, roles="qkv", transposed="", unbiased="", product=np.matmul, inputs_of=list, **_,
+    *, q="q", k="k", v="v", turn_q=False, turn_k=False, turn_v=False,
+    add_q=True, add_k=True, add_v=True, product=np.matmul, inputs_of=list, **_,
 ):  # fmt: skip
     """qkv with a switch for each way to go wrong.
 
-    roles       whose parameters make the queries, the keys and the values
-    transposed  whose omega is transposed
-    unbiased    whose beta is left out
-    inputs_of   from all inputs to those that the loop takes
+    q, k, v    whose parameters make the queries, the keys and the values
+    turn_*     whether an omega is transposed
+    add_*      whether a beta is added
+    inputs_of  from all inputs to those that the loop takes
     """
+    turned = {"q": turn_q, "k": turn_k, "v": turn_v}
     omegas = {"q": omega_q, "k": omega_k, "v": omega_v}
-    betas = {"q": beta_q, "k": beta_k, "v": beta_v}
-    omegas |= {name: omegas[name].T for name in transposed}
-    betas |= {name: 0 * betas[name] for name in unbiased}
-    return [[betas[name] + product(omegas[name], x) for x in inputs_of(all_x)] for name in roles]
+    omegas = {name: omega.T if turned[name] else omega for name, omega in omegas.items()}
+    betas = {"q": add_q * beta_q, "k": add_k * beta_k, "v": add_v * beta_v}
+    return [
+        [betas[name] + product(omegas[name], x) for x in inputs_of(all_x)] for name in (q, k, v)
+    ]
 
 
 def one_of_three(name, said):
@@ -85,13 +88,13 @@ def one_of_three(name, said):
             f"beta_{name}_forgotten",
             f"""You leave out beta_{name}: the {said} are
             beta_{name} + omega_{name} x (eq. 12.2).""",
-            unbiased=name,
+            **{f"add_{name}": False},
         ),
         Slip(
             f"omega_{name}_transposed",
             f"""You multiply by the transposed omega_{name}. The inputs are columns, so your {said}
             are omega_{name} @ x, with omega_{name} as it is.""",
-            transposed=name,
+            **{f"turn_{name}": True},
         ),
     ]
 
@@ -101,46 +104,57 @@ SLIPS = [
         "biases_forgotten",
         """You leave out the biases: each of the three is beta + omega x (eq. 12.2). Add beta_q,
         beta_k and beta_v.""",
-        unbiased="qkv",
+        add_q=False,
+        add_k=False,
+        add_v=False,
     ),
     Slip(
         "queries_and_keys_swapped",
         """Your queries are made with omega_k and beta_k, and your keys with omega_q and beta_q. A
         query is what a token asks with, so it takes the parameters named q: exchange the two.""",
-        roles="kqv",
+        q="k",
+        k="q",
     ),
     Slip(
         "queries_and_values_swapped",
         """Your queries are made with omega_v and beta_v, and your values with omega_q and beta_q.
         Each takes the parameters that bear its letter: exchange the two.""",
-        roles="vkq",
+        q="v",
+        v="q",
     ),
     Slip(
         "keys_and_values_swapped",
         """Your keys are made with omega_v and beta_v, and your values with omega_k and beta_k. Each
         takes the parameters that bear its letter: exchange the two.""",
-        roles="qvk",
+        k="v",
+        v="k",
     ),
     Slip(
         "all_made_with_q",
         """All three are made with omega_q and beta_q. Keys take omega_k and beta_k, values omega_v
         and beta_v.""",
-        roles="qqq",
+        k="q",
+        v="q",
     ),
     Slip(
         "keys_made_with_q",
         """Your keys are made with omega_q and beta_q. They take omega_k and beta_k.""",
-        roles="qqv",
+        k="q",
+    ),
+    Slip(
+        "queries_made_with_k",
+        """Your queries are made with omega_k and beta_k. They take omega_q and beta_q.""",
+        q="k",
     ),
     Slip(
         "values_made_with_q",
         """Your values are made with omega_q and beta_q. They take omega_v and beta_v.""",
-        roles="qkq",
+        v="q",
     ),
     Slip(
         "values_made_with_k",
         """Your values are made with omega_k and beta_k. They take omega_v and beta_v.""",
-        roles="qkk",
+        v="k",
     ),
     Slip(
         "elementwise",
@@ -152,7 +166,9 @@ SLIPS = [
         "omega_transposed",
         """You multiply by the transposed matrix. The inputs are columns, so it is omega @ x, with
         omega as it is: leave out the .T, or put omega on the left of x.""",
-        transposed="qkv",
+        turn_q=True,
+        turn_k=True,
+        turn_v=True,
     ),
     *one_of_three("q", "queries"),
     *one_of_three("k", "keys"),

@@ -107,46 +107,73 @@ def untouched(X, *_):
 
 def with_slips(
     X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k,
-    *, roles="vqk", transposed="", unbiased="", scale=1.0, weights=softmax_cols,
+    *, v="v", q="q", k="k", turn_v=False, turn_q=False, turn_k=False,
+    add_v=True, add_q=True, add_k=True, scale=1.0, weights=softmax_cols,
     scores=scores_of_columns, applied=weighted, returned=as_it_is,
 ):  # fmt: skip
     """self_attention with a switch for each way to go wrong.
 
-    roles       whose parameters make the values, the queries and the keys
-    transposed  whose omega is transposed
-    unbiased    whose beta is left out
-    scale       of X to what the scores are divided by; or a number
+    v, q, k  whose parameters make the values, the queries and the keys
+    turn_*   whether an omega is transposed
+    add_*    whether a beta is added
+    scale    of X to what the scores are divided by; or a number
     """
+    turned = {"v": turn_v, "q": turn_q, "k": turn_k}
     omegas = {"v": omega_v, "q": omega_q, "k": omega_k}
-    betas = {"v": beta_v, "q": beta_q, "k": beta_k}
-    omegas |= {name: omegas[name].T for name in transposed}
-    betas |= {name: 0 * betas[name] for name in unbiased}
-    V, Q, K = (betas[name] + omegas[name] @ X for name in roles)
+    omegas = {name: omega.T if turned[name] else omega for name, omega in omegas.items()}
+    betas = {"v": add_v * beta_v, "q": add_q * beta_q, "k": add_k * beta_k}
+    V, Q, K = (betas[name] + omegas[name] @ X for name in (v, q, k))
     divisor = scale(X) if callable(scale) else scale
     A = weights(scores(K, Q) / divisor)
     return returned(applied(V, A), X=X, V=V, A=A)
 
 
-ROLES_MIXED_UP = [  # of a head, in any program with the switch `roles`
+ROLES_MIXED_UP = [  # of a head, in any program with the switches v, q and k
     Slip(
         "values_and_queries_swapped",
         """Your values are made with the parameters of the queries, and your queries with those of
         the values. Mind the order of the arguments: omega_v comes first.""",
-        roles="qvk",
+        v="q",
+        q="v",
     ),
     Slip(
         "values_and_keys_swapped",
         """Your values are made with the parameters of the keys, and your keys with those of the
         values. Mind the order of the arguments: v, q, k.""",
-        roles="kqv",
+        v="k",
+        k="v",
     ),
     Slip(
         "parameters_turned_round",
         """Your values, queries and keys each take the parameters of the next: values those of the
         queries, queries those of the keys, keys those of the values.""",
-        roles="qkv",
+        v="q",
+        q="k",
+        k="v",
     ),
 ]
+
+COPIED = [  # a line copied for the next of the three, in which a letter was not changed
+    Slip(
+        f"{made}_made_with_{letter}",
+        f"""Your {made} are made with the parameters of the {others}. They take those that bear
+        their own letter: omega_{own} and beta_{own}.""",
+        **{own: letter},
+    )
+    for own, made, letter, others in (
+        ("v", "values", "q", "queries"),
+        ("v", "values", "k", "keys"),
+        ("q", "queries", "k", "keys"),
+        ("k", "keys", "q", "queries"),
+    )
+]
+
+DIVIDED_BY_ROW_SUMS = Slip(
+    "divided_by_row_sums",
+    """You divide each column by the sums of the rows: numpy lays the sums of axis=1 along the
+    columns. Column n has to add up to one by itself: sum over axis=0.""",
+    weights=lambda S: np.exp(S) / np.exp(S).sum(axis=1),
+)
 
 SLIPS = [
     Slip(
@@ -173,6 +200,7 @@ SLIPS = [
         n, so each column has to: sum over axis=0.""",
         weights=softmax_rows,
     ),
+    DIVIDED_BY_ROW_SUMS,
     Slip(
         "one_softmax_over_all",
         """You divide by the sum over the whole matrix. Every token has weights of its own that add
@@ -201,63 +229,71 @@ SLIPS = [
         "queries_and_keys_swapped",
         """Your scores are Q.T @ K. Column n of the scores has to belong to query n, so it is
         K.T @ Q (eq. 12.8).""",
-        roles="vkq",
+        q="k",
+        k="q",
     ),
     *ROLES_MIXED_UP,
+    *COPIED,
     Slip(
         "parameters_in_order_q_k_v",
         """You take the parameters in the order q, k, v. They come in the order v, q, k: omega_v
         first, then omega_q and omega_k, and the betas likewise.""",
-        roles="kvq",
+        v="k",
+        q="v",
+        k="q",
     ),
     Slip(
         "biases_forgotten",
         """You leave out beta_v, beta_q and beta_k. Queries, keys and values are beta + omega X
         (eq. 12.6): add them; NumPy repeats a (D, 1) bias for every column.""",
-        unbiased="vqk",
+        add_v=False,
+        add_q=False,
+        add_k=False,
     ),
     Slip(
         "value_bias_forgotten",
         """You leave out beta_v. The values are beta_v + omega_v X (eq. 12.6): add it; NumPy repeats
         a (D, 1) bias for every column.""",
-        unbiased="v",
+        add_v=False,
     ),
     Slip(
         "query_bias_forgotten",
         """You leave out beta_q. The queries are beta_q + omega_q X (eq. 12.6): add it; NumPy
         repeats a (D, 1) bias for every column.""",
-        unbiased="q",
+        add_q=False,
     ),
     Slip(
         "key_bias_forgotten",
         """You leave out beta_k. It adds the same to a whole column of scores, and softmax does not
         see that.""",
         unseen=True,
-        unbiased="k",
+        add_k=False,
     ),
     Slip(
         "omegas_transposed",
         """You multiply by transposed matrices. Tokens are columns, so it is omega @ X, with each
         omega as it is: leave out the .T, and keep omega on the left of X.""",
-        transposed="vqk",
+        turn_v=True,
+        turn_q=True,
+        turn_k=True,
     ),
     Slip(
         "omega_v_transposed",
         """You multiply by the transposed omega_v. Tokens are columns, so the values are
         omega_v @ X, with omega_v as it is.""",
-        transposed="v",
+        turn_v=True,
     ),
     Slip(
         "omega_q_transposed",
         """You multiply by the transposed omega_q. Tokens are columns, so the queries are
         omega_q @ X, with omega_q as it is.""",
-        transposed="q",
+        turn_q=True,
     ),
     Slip(
         "omega_k_transposed",
         """You multiply by the transposed omega_k. Tokens are columns, so the keys are
         omega_k @ X, with omega_k as it is.""",
-        transposed="k",
+        turn_k=True,
     ),
     Slip(
         "tokens_as_rows",

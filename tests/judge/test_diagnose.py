@@ -10,8 +10,10 @@ from grader.errors import AssignmentError
 from grader.judge import diagnose
 from grader.judge.diagnose import diagnosis, explanations, unseen
 from grader.judge.expectations import expectations
-from grader.judge.proof import combinations, handed_in, proof
+from grader.judge.proof import combinations, handed_in, proof, row
 from grader.judge.questions import judge_question
+from grader.model import Finding, Judgement, Outcome, Verdict
+from reference.week14 import softmax
 
 SEED = 3
 
@@ -364,3 +366,41 @@ def test_combinations_of_which_one_case_tells_too_little_go_unnamed():
         "flat + turned",
         "no_offset + turned",
     )
+
+
+def test_what_overflows_on_large_numbers_is_told_what_else_is_wrong(judged):
+    def naive(items_in):
+        exp = np.exp(-np.ravel(items_in))
+        return exp / exp.sum()
+
+    assert judged(softmax.QUESTION, naive).finding.misconception == "sign_turned"
+
+
+@pytest.mark.parametrize(
+    "kind, outcome, earned, named, breach",
+    [
+        ("handout", Outcome.BLANK, 0.0, None, ""),
+        ("handout", Outcome.FAILED, 0.0, None, "the handout is not recognised as blank"),
+        ("misconception", Outcome.FAILED, 4.0, "flat", "it is wrong, but loses nothing"),
+        ("misconception", Outcome.FAILED, 0.0, "flat", ""),
+        ("misconception", Outcome.FAILED, 3.0, "turned or flat", ""),
+        ("misconception", Outcome.FAILED, 3.0, "flattened", "it is not recognised as itself"),
+        ("misconception", Outcome.FAILED, 3.0, "flat + turned", "it is not recognised as itself"),
+        ("misconception", Outcome.NEEDS_REVIEW, None, None, "it is not recognised as itself"),
+        ("variant", Outcome.PASSED, 4.0, None, ""),
+        ("variant", Outcome.NEEDS_REVIEW, None, None, "it is right, but loses points"),
+        ("wrong", Outcome.FAILED, 0.0, None, ""),
+    ],
+)
+def test_a_program_that_does_not_fare_as_its_kind_must_is_a_breach(
+    kind, outcome, earned, named, breach
+):
+    verdicts = (Verdict("it holds", Outcome.PASSED, 1, 1), Verdict("all", outcome, earned, 3))
+    finding = Finding("advice", misconception=named)
+    judged = Judgement("line", "A line", outcome, earned, 4, verdicts, finding)
+
+    made = row("lab", judged, "flat", kind)
+
+    assert made.breach == breach
+    assert (made.earned, made.claims) == (earned or 0.0, (("it holds", 1), ("all", 3)))
+    assert made.holds == (True, outcome is Outcome.PASSED)

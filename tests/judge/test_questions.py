@@ -394,6 +394,29 @@ def test_sizes_are_charged_only_where_nothing_of_the_notebook_explains_them(read
     assert judgement.flags == flags
 
 
+def test_code_that_fails_at_other_sizes_is_right_only_at_its_own():
+    def raising(x):
+        return 2 * x if len(x) == 3 else 1 // 0
+
+    charged = judge_question(DOUBLE, seen(raising), SEED)
+    excused = judge_question(DOUBLE, seen(raising, reads=("width",)), SEED)
+
+    assert (charged.earned, charged.flags) == (4.0, ("fixed_sizes",))
+    assert (excused.earned, excused.flags) == (5.0, ("fixed_sizes",))
+
+
+def test_what_is_worth_nothing_alone_is_not_kept_by_advice_that_holds():
+    shape = Check("the shape", few, points=2, view=np.shape, alone=False)
+    advice = Check("the first sign", few, points=0, view=lambda y: y[0] > 0)
+    value = Check("it doubles", few, points=3)
+    question = dataclasses.replace(DOUBLE, checks=[shape, advice, value], untouched=None)
+
+    judgement = judge_question(question, seen(lambda x: 9 * x, question), SEED)
+
+    assert outcomes(judgement) == ["failed", "passed", "failed"]
+    assert judgement.earned == 0
+
+
 def test_code_that_is_wrong_anyway_is_neither_excused_nor_flagged():
     judgement = judge_question(DOUBLE, seen(lambda x: 3 * x, reads=("width",)), SEED)
 

@@ -8,7 +8,7 @@ import pytest
 from grader.authoring import Cell
 from grader.judge.questions import judge_question, stand_ins
 from grader.model import Found, Observation, Observed, Outcome, Place
-from tests.judge.test_questions import DOUBLE, SEED, double, seen, untouched
+from tests.judge.test_questions import DOUBLE, FOUND, SEED, double, seen, untouched
 
 
 def tripled(x):
@@ -135,3 +135,25 @@ def test_what_the_notebook_calls_is_its_last_answer_whichever_counts():
     observed = {"double": answers(double, untouched), "later": answers(tripled)}
 
     assert stand_ins([DOUBLE, later], observed, SEED) == {"later": ("double",)}
+
+
+def test_of_two_orders_of_arguments_that_earn_the_same_the_names_count():
+    by_name = replace(seen(on_the_side), found=replace(FOUND, note="by their names"))
+    by_position = replace(seen(on_the_side), found=replace(FOUND, note="by position"))
+
+    judgement = judge_question(DOUBLE, replace(by_name, others=(by_position,)), SEED)
+
+    assert (judgement.earned, judgement.found.note) == (1, "by their names")
+
+
+def test_what_could_not_be_asked_waits_for_a_person_whatever_else_there_is():
+    def unasked(_, observation):
+        return replace(observation, outcome=Outcome.NEEDS_REVIEW, error="no list of words")
+
+    last = seen(double, change=unasked)
+    earlier = replace(seen(double), found=replace(FOUND, where=Place(1, 1)))
+
+    judgement = judge_question(DOUBLE, replace(last, others=(earlier,)), SEED)
+
+    assert (judgement.outcome, judgement.earned) == (Outcome.NEEDS_REVIEW, None)
+    assert "no list of words" in judgement.finding.advice

@@ -607,3 +607,14 @@ def test_who_marked_an_answer_when_and_why_is_shown(make):
     assert page.count("Too <code>short</code>.") == 2
     assert "Marked by Lin &lt;TA&gt;, 2024-12-20." in page
     assert "Marked by a person." in page
+
+
+@pytest.mark.parametrize("note, said", [("there is no f; <g> was used", True), ("", False)])
+def test_what_was_taken_for_the_answer_is_said_at_full_marks_too(make, note, said):
+    right = make.question("f", make.verdict("it is right"), found=Found("g", Place(4, 2), 7, note))
+
+    page = student_page(make.grade(make.notebook("colab1", right)), make.gradebook())
+
+    taken = "We took g in cell 4, line 2 for it (there is no f; &lt;g&gt; was used)."
+    assert (taken in page) == said
+    assert ("We took" in page) == said

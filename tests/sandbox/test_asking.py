@@ -626,20 +626,35 @@ ORDERS = {  # the order that is told; "" if the names tell none
     "def f(alpha_q, *, alpha_k, b1): return [alpha_q, alpha_k, b1]": "alpha_q, alpha_k, b1",
     "def f(b1, alpha_q, alpha_k, scale=1): return [alpha_q, alpha_k, b1]": "b1, alpha_q, alpha_k",
     "f = lambda b1, alpha_q, alpha_k: [alpha_q, alpha_k, b1]": "b1, alpha_q, alpha_k",
+    "def f(b1, W_k_matrix, Wq): return [Wq, W_k_matrix, b1]": "b1, W_k_matrix, Wq",
+    "def f(alpha_k, alpha_q, b0): return [alpha_q, alpha_k, b0]": "alpha_k, alpha_q, b0",
+    # most names tell it, and so the others do
+    "def f(k, alpha_q, b1): return [alpha_q, k, b1]": "k, alpha_q, b1",
+    "def f(alpha_k, data, b1): return [data, alpha_k, b1]": "alpha_k, data, b1",
+    # what the notebook has besides
+    "n = 5\ndef f(alpha_q, alpha_k, b1, n): return [alpha_q, alpha_k, b1 * n // 5]": (
+        "alpha_q, alpha_k, b1, n"
+    ),
+    "alpha_k = b1 = 0\ndef f(alpha_q): return [alpha_q, alpha_k, b1]": "alpha_q",
+    "def f(alpha_q, **rest): return [alpha_q, rest['alpha_k'], rest['b1']]": "alpha_q",
+    "alpha_k, b1 = [0], [0]\nboth = {'k': alpha_k, 'b': [(b1,)]}\n"
+    "def f(both, alpha_q): return [alpha_q, both['k'], both['b'][0][0]]": "both, alpha_q",
     # the names do not tell it, so the order of the handout is all there is
     "def f(one, two, three): return [one, two, three]": "",
     "def f(wq, alpha_q, b1): return [wq, alpha_q, b1]": "",
-    "def f(alpha_k, wv, b1): return [alpha_k, wv, b1]": "",
+    "def f(a, b, k): return [a, b, k]": "",
+    "def f(alpha_q, alpha_k, b1, unknown=0): return [alpha_q, alpha_k, b1]": "",
     "def f(*values): return list(values)": "",
     "def f(q, k, *rest): return [q, k, *rest]": "",
 }
+SPELLINGS = {"alpha": ["W", "weight"], "b": ["bias"], "q": ["query"], "": ["matrix"]}
 
 
 @pytest.mark.parametrize("source", ORDERS)
 def test_arguments_are_given_by_the_students_own_names_where_these_tell_the_order(observe, source):
     question = replace(
         asking("f", case(1, 2, 3), parameters=("alpha_q", "alpha_k", "b1")),
-        spellings={"alpha": ["W", "weight"], "b": ["bias"], "q": ["query"]},
+        spellings=SPELLINGS,
     )
 
     _, observed = observe([source], question)
@@ -647,6 +662,46 @@ def test_arguments_are_given_by_the_students_own_names_where_these_tell_the_orde
     note = f"its arguments were given by their names in it: {ORDERS[source]}"
     assert observed["f"].found.note == (note if ORDERS[source] else "")
     assert seen(observed["f"])[0].value == [1, 2, 3], seen(observed["f"])[0].error
+
+
+METHOD = "    def {}(self, alpha_q, alpha_k, b1): return [alpha_q, alpha_k, b1]"
+SAME = "(alpha_q, alpha_k, b1): return [alpha_q, alpha_k, b1]"
+ELSEWHERE = {  # cells, and what is used; None if nothing is
+    "another name": ([f"def g{SAME}"], "g"),
+    "lambda": (["g = lambda alpha_q, alpha_k, b1: [alpha_q, alpha_k, b1]"], "g"),
+    "in a try": ([f"try:\n    import f\nexcept ImportError:\n    def g{SAME}"], "g"),
+    "in an if of a failed cell": ([f"undefined\nif True:\n    def f{SAME}"], "f"),
+    "another name and other arguments": (["def g(bias1, Wk, Wq): return [Wq, Wk, bias1]"], "g"),
+    "method": (["class Attend:\n" + METHOD.format("f")], "Attend.f"),
+    "static method": ([f"class Attend:\n    @staticmethod\n    def f{SAME}"], "Attend.f"),
+    "object": (["class Attend:\n" + METHOD.format("__call__")], "Attend.__call__"),
+    "class of that name": (["class f:\n" + METHOD.format("__call__")], "f"),
+    "class with a size": (
+        [
+            "class Attend:\n    def __init__(self, n): self.n = n\n" + METHOD.format("forward"),
+            "attend = Attend(3)",
+        ],
+        "Attend.forward",
+    ),
+    "module": ([f"%%writefile lib.py\ndef f{SAME}", "import lib", "lib.f(1, 2, 3)"], "lib.f"),
+    "of a library": (["import json", "json.f(1, 2, 3)"], None),
+    "names tell nothing": (["def g(one, two, three): return [one, two, three]"], None),
+}
+
+
+@pytest.mark.parametrize("cells, used", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_what_answers_is_found_wherever_it_was_put(observe, cells, used):
+    question = replace(
+        asking("f", case(1, 2, 3), parameters=("alpha_q", "alpha_k", "b1")), spellings=SPELLINGS
+    )
+
+    _, observed = observe(cells, question)
+
+    found = observed["f"].found
+    assert (found and found.name) == used
+    if used is not None:
+        assert seen(observed["f"])[0].value == [1, 2, 3], seen(observed["f"])[0].error
+        assert ("was used in its place" in found.note) == (used != "f")
 
 
 def test_arguments_arrive_in_the_form_in_which_the_notebook_keeps_those_names(observe):

@@ -62,13 +62,14 @@ def half_softmax(items_in):  # its weights add up to one, and are none
     x = np.asarray(items_in, float).ravel()
     return x / np.sum(x)
 
-def attention(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k, scale=1.0):
+def attention(*args, scale=1.0):  # whose parameters tell nothing: it is no answer of its own
+    X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k = args
     V, Q, K = beta_v + omega_v @ X, beta_q + omega_q @ X, beta_k + omega_k @ X
     A = np.exp(K.T @ Q * scale)
     return V @ (A / A.sum(axis=0))
 
 def half_self_attention(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k):
-    return attention(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k, 0.5)
+    return attention(X, omega_v, omega_q, omega_k, beta_v, beta_q, beta_k, scale=0.5)
 
 def narrow_softmax(items_in):  # right for three scores
     x = np.exp(np.asarray(items_in, float).ravel())
@@ -475,7 +476,7 @@ def looking(request):
         elif isinstance(one, list):
             todo += one
     used = "name assigns anew seed careful stand_ins parameters spellings definitions trials call"
-    used += " cases statements args given a f l d t"
+    used += " cases statements args given told a f l d t"
     if keys - set(used.split()) - set("cell index source makes reads writes".split()):
         each(lambda own: lambda *args: right(own.__name__, args))
     asked(request)

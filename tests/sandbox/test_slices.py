@@ -936,6 +936,9 @@ def lines(found):
         ("def other():\n    def softmax(x): pass\n", []),
         ("with open('f') as softmax: pass\n", []),
         ("softmax = softmax + 1\n", []),
+        ("if x:\n    def softmax(x): pass\n", [(1, 1)]),
+        ("try: import a\nexcept ImportError:\n    softmax = lambda x: x\n", [(1, 1)]),
+        ("for softmax in x: pass\n", []),
     ],
     ids=[
         "def",
@@ -950,6 +953,9 @@ def lines(found):
         "nested",
         "with",
         "read first",
+        "in an if",
+        "in an except",
+        "loop",
     ],
 )
 def test_definitions_are_found_the_last_first(text, where):
@@ -1004,6 +1010,15 @@ PARAMETERS = ["X", "omega_v", "omega_q"]
         ("def multihead(X): pass\ndef plot(): pass\n", []),
         ("class Attend:\n    def __init__(self, X, omega_v, omega_q): pass\n", ["Attend"]),
         ("class Attend:\n    pass\n", []),
+        (
+            "class Attend:\n    def go(self, X, omega_v, omega_q): pass\n"
+            "    def taken(self, X, omega_v, omega_q): pass\n"
+            "    def self_attention(self, a): pass\n",
+            ["Attend.go", "Attend.self_attention"],
+        ),
+        ("attend = lambda X, omega_v, omega_q: X\n", ["attend"]),
+        ("import a, b\na.self_attention(1)\nb.other(2)\n", ["a.self_attention"]),
+        ("def attend(a, b, c): pass\ndef two(a, b): pass\n", ["attend?"]),
     ],
     ids=[
         "same parameters",
@@ -1018,14 +1033,20 @@ PARAMETERS = ["X", "omega_v", "omega_q"]
         "others",
         "class",
         "bare class",
+        "methods",
+        "lambda",
+        "attribute",
+        "as many, to be asked for their names",
     ],
 )
 def test_a_renamed_target_is_known_by_its_parameters_then_by_its_name(text, names):
-    found = slices.renamed(
-        slices.statements(cells(text)), "self_attention", PARAMETERS, {"taken", "self_attention"}
-    )
+    every, taken = slices.statements(cells(text)), {"taken", "self_attention"}
 
-    assert [s.node.name for s in found] == names
+    found = slices.renamed(every, "self_attention", PARAMETERS, taken, spelled=True)
+    sure = slices.renamed(every, "self_attention", PARAMETERS, taken)
+
+    assert [f"{name}{'?' if asked else ''}" for name, _, asked in found] == names
+    assert [name for name, _, _ in sure] == [name for name in names if "?" not in name]
 
 
 @pytest.mark.parametrize(
@@ -1168,8 +1189,9 @@ def test_any_text_is_read_without_an_error_and_keeps_its_lines(source):
         (["for i in y:\n    taken.append(i)\nprint(taken)"], ("asked",)),
         (["for i in y:\n    out = i", "print(out)"], ("asked",)),
         (["asked = ''", "for i in y:\n    out = i\nprint(out)"], ("asked",)),
+        (["out = [i for i in y]\nprint(out)"], ("out",)),
     ],
-    ids=["text", "joined", "first of two", "not made", "taken", "another cell", "there"],
+    ids=["text", "joined", "first", "not made", "taken", "another cell", "there", "list"],
 )
 def test_a_result_under_another_name_is_what_its_loop_made_and_printed(cells, names):
     every = slices.statements([NotebookCell("code", cell) for cell in cells])
