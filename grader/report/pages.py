@@ -383,12 +383,14 @@ def _claim(verdict: Verdict, finding: Finding | None, told: set[str]) -> Claim:
 def _pictures(judgement: Judgement) -> Iterable[Picture]:
     """What can be drawn of a question's counterexamples, each once."""
     seen: list[tuple[str, Drawing]] = []
+    drawn_of: set[int] = set()  # the main finding shows what one of the claims shows
     charged = [v for v in judgement.verdicts if lost(v.earned, v.possible) > 0]
     findings = [("", judgement.finding), *((v.claim, v.finding) for v in charged)]
     for claim, finding in findings:
         shown = finding.shown_by if finding else None
-        if shown is None or len(seen) == _PICTURES:
+        if shown is None or len(seen) == _PICTURES or id(shown) in drawn_of:
             continue
+        drawn_of.add(id(shown))
         drawn = (shown.call, drawing(shown))
         if drawn in seen:
             continue
@@ -602,28 +604,30 @@ def _environment() -> Environment:
         "inline": prose.inline,
         "lateness_said": wording.lateness_said,
         "starred": _starred,
-        "squares": _squares,
+        "drawn_squares": _drawn_squares,
     }
     environment.globals |= {"counted": counted, "unmarked_texts": wording.unmarked_texts}
     return environment
 
 
-def _squares(heat_map: HeatMap) -> Markup:
-    """The squares of a map, each with its value as title.  They are most of a page, and hold
-    nothing but numbers of ours: no template has to escape them."""
+def _drawn_squares(heat_map: HeatMap) -> Markup:
+    """The squares of a map, each with its value as title, below the numbers of rows and columns.
+    They are most of a page, and hold nothing but numbers of ours: no template has to escape them.
+    """
     width, height = heat_map.square_width, heat_map.square_height
     size = f'width="{width:g}" height="{height:g}"'
-    lines = []
-    for square in heat_map.squares:
+    axes = [f'<text class="axis" x="{a.at:g}" y="9">{a.number}</text>' for a in heat_map.columns]
+    axes += [f'<text class="axis" x="9" y="{a.at:g}">{a.number}</text>' for a in heat_map.rows]
+    lines = ["".join(axes)]
+    for row, column, x, y, value, title, sign, shade, label in heat_map.squares:
         lines.append(
-            f'<rect class="{square.sign}" x="{square.x:g}" y="{square.y:g}" {size} '
-            f'fill-opacity="{square.shade}" data-row="{square.row}" '
-            f'data-column="{square.column}" data-value="{square.value}">'
-            f"<title>{square.title}</title></rect>"
+            f'<rect class="{sign}" x="{x:g}" y="{y:g}" {size} fill-opacity="{shade}" '
+            f'data-row="{row}" data-column="{column}" data-value="{value}">'
+            f"<title>{title}</title></rect>"
         )
-        if square.label:
-            middle = f'x="{square.x + width / 2:g}" y="{square.y + height / 2:g}"'
-            lines.append(f"<text {middle}>{square.label}</text>")
+        if label:
+            middle = f'x="{x + width / 2:g}" y="{y + height / 2:g}"'
+            lines.append(f"<text {middle}>{label}</text>")
     return Markup("\n".join(lines))
 
 

@@ -63,7 +63,10 @@ def advice(text: str) -> Markup:
 
 def inline(text: str) -> Markup:
     """A text in a line, in which what stands in backticks is code."""
-    pieces = re.split(r"(`+)(.+?)\1", visible(text), flags=re.DOTALL)
+    text = visible(text)
+    if "`" not in text:
+        return escape(text)
+    pieces = re.split(r"(`+)(.+?)\1", text, flags=re.DOTALL)
     return Markup("").join(
         Markup("<code>{}</code>").format(piece.strip()) if index % 3 == 2 else escape(piece)
         for index, piece in enumerate(pieces)
