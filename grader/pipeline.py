@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
 import hashlib
 import json
 import os
@@ -169,9 +168,6 @@ def run(
     Raises UsageError, AssignmentError or StoreError before any notebook is run.
     """
     started = time.monotonic()
-    # what a class leaves in memory is kept to the end: looking for garbage in it again and again
-    # takes a tenth of the time
-    gc.set_threshold(50_000, 50, 100)
     bare = plan(settings)
     known = _known(Told(), settings, bare.assignment)
     intake = submissions.collect(paths, bare.assignment, Roster(known.enrolled), by_hand)

@@ -82,8 +82,9 @@ def departure(got: Any, right: Wanted) -> str | None:
     if want.ndim == 0 or want.size == 1:
         return f"got {_number(have.ravel()[0])}, expected {_number(want.ravel()[0])}"
     worst = np.unravel_index(np.argmax(np.where(np.isnan(gap), np.inf, gap)), want.shape)
+    wrong = want.size - int(np.sum(gap <= right.allowed))
     return (
-        f"{(~(gap <= right.allowed)).sum()} of {want.size} values differ, most at [{', '.join(map(str, worst))}]: "
+        f"{wrong} of {want.size} values differ, most at [{', '.join(map(str, worst))}]: "
         f"got {_number(have[worst])}, expected {_number(want[worst])}"
     )
 

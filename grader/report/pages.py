@@ -6,18 +6,30 @@ holds a script.  All text of students is escaped; a student's page holds that st
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
+import sys
+import zlib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
+from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import (
+    BytecodeCache,
+    Environment,
+    FileSystemBytecodeCache,
+    PackageLoader,
+    StrictUndefined,
+)
 from markupsafe import Markup
 
 from grader.model import (
@@ -583,10 +595,28 @@ def _rendered(template: str, **values: Any) -> str:
     return page.encode("utf-8", "replace").decode()  # no unpaired surrogate may stop its writing
 
 
+def _compiled() -> BytecodeCache | None:
+    """Compiled templates, kept as Python keeps modules, and where it does: to compile them takes as
+    long as ten notebooks.  None where none may be written."""
+    code = Path(__file__)
+    folder = code.with_name("templates") / "__pycache__"
+    if sys.dont_write_bytecode:
+        return None
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        return None
+    options = zlib.crc32(code.read_bytes())  # with which they are compiled stand in this module
+    version = metadata.version("jinja2")
+    return FileSystemBytecodeCache(str(folder), f"%s.jinja-{version}-{options:08x}")
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("grader.report"),
+        bytecode_cache=_compiled(),
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
