@@ -505,12 +505,12 @@ def _tell_strangers(gradebook: Gradebook, settings: Settings) -> None:
 def _show_gradebook(
     common: Common, gradebook: Gradebook, folder: Path, code: int, seconds: float | None
 ) -> None:
-    from grader.report import terminal
-
     if common.as_json:
         print_json(_gradebook_json(gradebook, code))
         return
     if not common.quiet:
+        from grader.report import terminal
+
         terminal.run_table(gradebook, console())
         print()
     known = [n for n in gradebook.files if n.notebook and n.became in ("graded", "needs_person")]

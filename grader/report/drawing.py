@@ -104,7 +104,7 @@ def drawing(shown: Counterexample) -> Drawing:
 
     notes: list[str] = []
     difference = _difference(got, expected)
-    gap = _gap(got, expected)
+    gap = _gap(got, expected, difference)
     flat, said = _flat([got, expected, difference, gap], gap)
     if flat is None:
         notes.append(f"Arrays of shape {got.shape} are not drawn.")
@@ -113,11 +113,8 @@ def drawing(shown: Counterexample) -> Drawing:
     if said:
         notes.append(said)
     got, expected, difference, gap = flat
-    worst = (
-        (int(np.argmax(gap)) // gap.shape[1], int(np.argmax(gap)) % gap.shape[1])
-        if gap.size and np.max(gap) > 0
-        else None
-    )
+    row, column = divmod(int(np.argmax(gap)), gap.shape[1])
+    worst = (row, column) if gap[row, column] > 0 else None
     rows, columns, said = _window(gap.shape, worst)
     if said:
         notes.append(said)
@@ -221,10 +218,9 @@ def _difference(got: _Array, expected: _Array) -> _Array:
         return np.where(got == expected, 0.0, got - expected)  # inf - inf is no difference
 
 
-def _gap(got: _Array, expected: _Array) -> _Array:
+def _gap(got: _Array, expected: _Array, difference: _Array) -> _Array:
     """How far apart, cell by cell; infinitely where only one of the two is a number."""
-    with np.errstate(all="ignore"):
-        gap = np.abs(_difference(got, expected))
+    gap = np.abs(difference)
     gap[np.isnan(gap)] = np.inf
     gap[np.isnan(got) & np.isnan(expected)] = 0.0
     return gap
