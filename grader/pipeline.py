@@ -169,9 +169,7 @@ def run(
     Raises UsageError, AssignmentError or StoreError before any notebook is run.
     """
     started = time.monotonic()
-    # what a class leaves in memory is kept to the end: looking for garbage in it again and again
-    # takes a tenth of the time
-    gc.set_threshold(50_000, 50, 100)
+    gc.freeze()  # nothing that is imported is ever garbage
     bare = plan(settings)
     known = _known(Told(), settings, bare.assignment)
     intake = submissions.collect(paths, bare.assignment, Roster(known.enrolled), by_hand)
@@ -189,6 +187,7 @@ def run(
             ground = ground.cold(str(error))
             warned(ground.notices[-1])
             found = _graded_on(ground, intake, settings, bare, store, progress)
+        gc.freeze()  # nor is what was observed, until all is written
         the_plan = bare.on(ground)
         problems = {who: said for who, said in found.items() if isinstance(said, str)}
         records = {who: r for who, r in found.items() if isinstance(r, Record)}

@@ -40,8 +40,10 @@ def clusters(
     for (student, _), notebook in sorted(graded.items()):
         for judgement in notebook.judgements:
             verdict = _unexplained(judgement)
+            if verdict is None:
+                continue
             seen = tuple(map(_result, _observations(notebook, judgement)))
-            if verdict is None or not seen:
+            if not seen:
                 continue
             tolerance = Tolerance(*tolerances.get(judgement.question, ()))
             known = groups[notebook.notebook, judgement.question]

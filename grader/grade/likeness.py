@@ -107,11 +107,16 @@ def _pairs(
 def _runs(source: str) -> set[_Run]:
     """The runs of RUN tokens in a source, Python or not, whatever names its author chose."""
     tokens: list[str] = []
+    before = ""
     for match in _TOKEN.finditer(source[:LONGEST]):
         kind = match.lastgroup
         if kind is None:  # a comment
             continue
         token = match[0]
-        chosen = token not in _FIXED and tokens[-1:] != ["."]  # np.exp keeps its exp
-        tokens.append("text" if kind == "string" else "a" if kind == "name" and chosen else token)
-    return {tuple(tokens[i : i + RUN]) for i in range(len(tokens) - RUN + 1)}
+        if kind == "string":
+            token = "text"
+        elif kind == "name" and token not in _FIXED and before != ".":  # np.exp keeps its exp
+            token = "a"
+        tokens.append(token)
+        before = token
+    return set(zip(*(tokens[i:] for i in range(RUN)), strict=False))

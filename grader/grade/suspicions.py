@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,16 +79,18 @@ def saved(cells: Iterable[NotebookCell], value: Any, tolerance: Tolerance) -> bo
     source of another cell, a name may hold them.
     """
     code = [cell for cell in cells if cell.kind == "code"]
-    sources = [_numbers(cell.source) for cell in code]
-    outputs = [_numbers(cell.output) for cell in code]
     for pieces in _ways_to_print(value):
-        written = [_times(pieces, numbers, tolerance) for numbers in sources]
-        for output, own in zip(outputs, written, strict=True):
-            if (own or not any(written)) and _times(pieces, output, tolerance) > own:
+        printed = [_times(pieces, _numbers(cell.output), tolerance) for cell in code]
+        if not any(printed):
+            continue
+        written = [_times(pieces, _numbers(cell.source), tolerance) for cell in code]
+        for often, own in zip(printed, written, strict=True):
+            if (own or not any(written)) and often > own:
                 return True
     return False
 
 
+@lru_cache(512)  # of one notebook: a question has several values to look for
 def _numbers(text: str) -> _Array:
     return np.array([float(number) for number in _NUMBER.findall(text)])
 
@@ -118,7 +121,11 @@ def _times(pieces: Sequence[_Array], numbers: _Array, tolerance: Tolerance) -> i
 def _found(piece: _Array, numbers: _Array, tolerance: Tolerance) -> int:
     if len(numbers) < len(piece):
         return 0
-    windows = np.lib.stride_tricks.sliding_window_view(numbers, len(piece))
     with np.errstate(all="ignore"):
+        allowed = tolerance.rtol * np.abs(piece).max() + tolerance.atol
+        begins = np.abs(numbers[: len(numbers) - len(piece) + 1] - piece[0]) <= allowed
+        if not begins.any():  # as in nearly every cell
+            return 0
+        windows = np.lib.stride_tricks.sliding_window_view(numbers, len(piece))[begins]
         gaps = np.abs(windows - piece).max(axis=1)
-    return int(np.sum(gaps <= tolerance.rtol * np.abs(piece).max() + tolerance.atol))
+    return int(np.sum(gaps <= allowed))

@@ -8,6 +8,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html.parser import HTMLParser
 from itertools import groupby
 
@@ -60,6 +61,8 @@ def written_answers(
     handed_out  cells that are nobody's answer where they stand unchanged
     """
     found: dict[str, Observed] = {}
+    if not questions:
+        return found
     inside = list(_lines(cells, questions))
     last = _last_code(cells)
     used = _by_heading(inside, questions, found, last)
@@ -89,7 +92,7 @@ def written_answers(
     for other in beside:
         missing = [q for q in questions if q.key not in found]
         if missing and other.sure and other.path not in headed and other.text.strip():
-            named = [q for q in missing if _mentions(other.path, q)]
+            named = [q for q in missing if _named(other.path, [q])]
             where = Found(other.path, Place(BESIDE, 1), 0)
             found[(named or missing)[0].key] = Observed(where, text=other.text.strip())
     return {q.key: found.get(q.key, Observed(None)) for q in questions}
@@ -198,7 +201,8 @@ def _headed_remarks(
 ) -> Iterator[list[_Line]]:
     """The comments among code that begin with a question's heading in a line of its own."""
     for number, cell in enumerate(cells, 1):
-        if cell.kind == "code" and not _says_only(cell.source):
+        # where no heading's words stand, there is no need to take the source apart
+        if cell.kind == "code" and _named(cell.source, questions) and not _says_only(cell.source):
             for first, text in _remarks(cell.source):
                 lines = list(_marked(number, text, questions, first=first, loose=False))
                 level, own_line = lines[0].level, len(lines) > 1 and lines[1].line > first
@@ -284,6 +288,7 @@ def _plain_heading(
     return few and _question(_Line(cell, at, text, PLAIN), questions) is not None
 
 
+@lru_cache(2048)  # the cells that were handed out are in every notebook, and asked for thrice
 def _says_only(source: str) -> bool:
     """Whether Python would do nothing with the cell."""
     try:
@@ -332,8 +337,10 @@ def _question(line: _Line, questions: Sequence[Written]) -> Written | None:
     return min(places, key=lambda pair: pair[0])[1] if places else None
 
 
-def _mentions(path: str, question: Written) -> bool:
-    return any(heading.casefold() in path.casefold() for heading in question.headings)
+def _named(text: str, questions: Sequence[Written]) -> bool:
+    """Whether the words of some question's heading stand anywhere in a text."""
+    folded = text.casefold()
+    return any(heading.casefold() in folded for q in questions for heading in q.headings)
 
 
 def _last_code(cells: Sequence[NotebookCell]) -> int:

@@ -85,7 +85,7 @@ def explains(
                 if observed.returned or (same_errors and observed.error != result.error):
                     return False
                 explained += same_errors
-            elif not observed.returned or not agrees(question, observed.value, result.value):
+            elif not observed.returned or not agrees(question, observed.value, result):
                 return False
             else:
                 explained += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,38 +18,73 @@ _DEEPEST = 8  # lists in lists
 _MOST_AXES = 16  # of an array in them: NumPy has 32 in all
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What a result is to agree with: all of it that depends on no student.
+
+    array    what NumPy makes of the value; None if it makes no numbers
+    shape    of the array, by which arrays are compared
+    allowed  the largest gap of two numbers that agree
+    """
+
+    value: Any
+    array: NDArray[np.float64] | None
+    shape: tuple[int, ...]
+    allowed: float
+
+
+def wanted(value: Any, tolerance: Tolerance) -> Wanted:
+    """What agrees with `value`, as far apart as the tolerance allows."""
+    array = numbers(value)
+    if array is None:
+        return Wanted(value, None, (), 0.0)
+    largest = float(np.max(np.abs(array), initial=0.0))  # NaN if there is one: then nothing agrees
+    allowed = tolerance.rtol * largest + tolerance.atol
+    return Wanted(value, array, without_ones(array.shape), allowed)
+
+
 def difference(got: Any, expected: Any, tolerance: Tolerance) -> str | None:
     """How `got` departs from `expected`, in words for the student, or None if they agree.
 
     Lists, tuples, scalars and arrays are the same if NumPy makes the same array of them; axes of
     length one do not count.  Agreement is norm-wise, see Tolerance.  NaN agrees with nothing.
     """
-    if got is None and expected is not None:
+    with np.errstate(all="ignore"):
+        return departure(got, wanted(expected, tolerance))
+
+
+def departure(got: Any, right: Wanted) -> str | None:
+    """The `difference` to what was wanted.
+
+    Who calls it sees to it that NumPy warns of no overflow, once for all cases of a question: to
+    switch that off and on again takes as long as to compare.
+    """
+    if got is None and right.value is not None:
         return "got None: is a `return` missing?"
-    want = numbers(expected)
+    want = right.array
     if want is None:
-        return (
-            None if _same_text(got, expected) else f"got {shown(got)}, expected {shown(expected)}"
-        )
+        if _same_text(got, right.value):
+            return None
+        return f"got {shown(got)}, expected {shown(right.value)}"
     have = numbers(got)
     if have is None:
         return f"got {_kind(got)}, expected numbers of shape {want.shape}"
-    if without_ones(have.shape) != without_ones(want.shape):
-        return f"got shape {have.shape}, expected {want.shape}"
-    have = have.reshape(want.shape)
+    if have.shape != want.shape:
+        if without_ones(have.shape) != right.shape:
+            return f"got shape {have.shape}, expected {want.shape}"
+        have = have.reshape(want.shape)
     if want.size == 0:
         return None
-    with np.errstate(all="ignore"):
-        gap = np.abs(have - want)
-        allowed = tolerance.rtol * np.max(np.abs(want)) + tolerance.atol
-        wrong = ~(gap <= allowed)  # not (gap > allowed): NaN must count as wrong
-    if not wrong.any():
+    gap = np.abs(have - want)
+    # not (largest > allowed): NaN, which is the largest where there is one, must count as wrong
+    if np.maximum.reduce(gap, axis=None) <= right.allowed:
         return None
     if want.ndim == 0 or want.size == 1:
         return f"got {_number(have.ravel()[0])}, expected {_number(want.ravel()[0])}"
     worst = np.unravel_index(np.argmax(np.where(np.isnan(gap), np.inf, gap)), want.shape)
+    wrong = want.size - int(np.sum(gap <= right.allowed))
     return (
-        f"{wrong.sum()} of {want.size} values differ, most at [{', '.join(map(str, worst))}]: "
+        f"{wrong} of {want.size} values differ, most at [{', '.join(map(str, worst))}]: "
         f"got {_number(have[worst])}, expected {_number(want[worst])}"
     )
 

@@ -12,9 +12,12 @@ import numpy as np
 from grader.authoring import Case, Implementation, Question
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """What a program of ours made of one case: a value, or the error that it raised."""
+    """What a program of ours made of one case: a value, or the error that it raised.
+
+    Each is made once for a class, so that what is made of it can be, too.
+    """
 
     value: Any = None
     error: str | None = None

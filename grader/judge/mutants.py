@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from grader.authoring import Case, Implementation, Question, Trial
+from grader.judge.expectations import Result
 from grader.judge.verdicts import agrees
 
 MANY = 1000  # cases on which a mutant that loses nothing must be right, to count as no mistake
@@ -441,11 +442,13 @@ def _key(value: Any) -> Any:
     return tuple(map(_key, value)) if isinstance(value, (list, tuple)) else value
 
 
-def right_results(question: Question, case: Case) -> list[Any]:
+def right_results(question: Question, case: Case) -> list[Result]:
     """What the reference, and each program as right, makes of a case."""
-    return [question.run(right, case) for right in (question.reference, *question.also_right)]
+    programs = (question.reference, *question.also_right)
+    return [Result(question.run(right, case)) for right in programs]
 
 
-def is_right(question: Question, right: Sequence[Any], value: Any) -> bool:
+@np.errstate(all="ignore")  # see `departure`
+def is_right(question: Question, right: Sequence[Result], value: Any) -> bool:
     """Whether a result is, as a whole, one of the right ones."""
     return any(agrees(question, value, result) for result in right)

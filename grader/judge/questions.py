@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
+import numpy as np
+
 from grader.authoring import Case, Cell, Check, Implementation, Question, Written
 from grader.judge.diagnose import Explanation, diagnosis, explains
 from grader.judge.expectations import Expectations, expectations
@@ -66,6 +68,7 @@ def _in_place_of(last: Found, found: Found, used: Judgement) -> Judgement:
     return replace(used, flags=flags, found=replace(found, note=note))
 
 
+@np.errstate(all="ignore")  # see `departure`
 def _judge_answer(question: Question, observed: Observed, seed: int) -> Judgement:
     """The judgement on one answer, as if the notebook held no other."""
     if observed.error and observed.found is None:

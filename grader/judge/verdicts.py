@@ -5,19 +5,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 
-from grader.authoring import Case, Cell, Check, Question, Tolerance, whole
-from grader.judge.difference import difference, numbers, shown
+from grader.authoring import Case, Cell, Check, Question, Tolerance, View, whole
+from grader.judge.difference import Wanted, departure, difference, numbers, shown, wanted
 from grader.judge.expectations import Result
 from grader.model import Counterexample, Finding, Found, Observation, Outcome, Verdict
 
 LONGEST_TEXT = 200  # characters, of one in a list
 MOST_ARGUMENTS = 3  # of a call, before it is cut
 EXACT = Tolerance(rtol=1e-12, atol=0.0)
+_TEXTLESS = frozenset([float, int, np.ndarray])
 
 
 def judge(
@@ -34,11 +36,11 @@ def judge(
     ignored  whether `seen` ignores its input, which claims on the same cases ask only once
     """
     for case, expected, observed in zip(cases, right, seen, strict=True):
-        departure = _departure(question, check, case, expected.value, observed)
-        if departure is not None:
+        shown_by = _counterexample(question, check, case, expected, observed)
+        if shown_by is not None:
             outcome = Outcome.FAILED if observed.returned else observed.outcome
             where = observed.where or (found.where if found else None)
-            finding = Finding("", shown_by=departure, where=where)
+            finding = Finding("", shown_by=shown_by, where=where)
             return Verdict(check.claim, outcome, 0.0, check.points, finding)
     if check.points and ignored():
         same = Finding(
@@ -62,6 +64,8 @@ def _with_short_texts(value: Any) -> Any:
     """`value`, with the texts in its lists cut: whatever makes an array of a list makes each of its
     texts as long as the longest."""
     if isinstance(value, (list, tuple)):
+        if _TEXTLESS.issuperset(map(type, value)):
+            return value
         parts = [
             part[:LONGEST_TEXT] if isinstance(part, str) else _with_short_texts(part)
             for part in value
@@ -70,13 +74,27 @@ def _with_short_texts(value: Any) -> Any:
     return value
 
 
-def _departure(
-    question: Question, check: Check, case: Case, right: Any, observed: Observation
+@cache
+def _viewed(question: Question, view: View, right: Result) -> Wanted:
+    """What `view` of a result is to agree with."""
+    return wanted(view(question.form(right.value)), question.tolerance)
+
+
+@cache
+def _known(question: Question, right: Result) -> Wanted:
+    """What a result is known by."""
+    known_by = question.known_by(question.form(right.value))
+    return wanted(without_nan(known_by), question.tolerance)
+
+
+def _counterexample(
+    question: Question, check: Check, case: Case, right: Result, observed: Observation
 ) -> Counterexample | None:
-    expected, picture = check.view(question.form(right)), check.picture or check.view
+    """How the claim fails on one case; None if it holds."""
+    expected, picture = _viewed(question, check.view, right), check.picture or check.view
     shows = inspect.getdoc(check.picture) or "" if check.picture else ""
     if not observed.returned:
-        drawn = picture(question.form(right))
+        drawn = picture(question.form(right.value))
         return Counterexample(as_typed(question, case), None, drawn, observed.error, shows)
     shown_by: Counterexample | None = None
     for reading, change in product(readings(observed.value), (whole, *check.or_after)):
@@ -84,29 +102,29 @@ def _departure(
             # a form may make something of None, which would hide that a `return` is missing
             formed = None if reading is None else change(question.form(reading))
             got = None if reading is None else check.view(formed)
-            said = difference(got, expected, question.tolerance)
+            said = departure(got, expected)
             if said is not None and reading is not None:
                 got = picture(formed)
         except Exception as error:  # form and view may meet whatever a student returns
             got = reading
-            said = difference(reading, question.form(right), question.tolerance)
+            said = difference(reading, question.form(right.value), question.tolerance)
             said = said or f"got {shown(reading)}: {type(error).__name__}"
         if said is None:
             return None
         if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
             shown_by = Counterexample("", got, None, said, shows)
     return shown_by and replace(
-        shown_by, call=as_typed(question, case), expected=picture(question.form(right))
+        shown_by, call=as_typed(question, case), expected=picture(question.form(right.value))
     )
 
 
-def agrees(question: Question, value: Any, other: Any) -> bool:
+def agrees(question: Question, value: Any, right: Result) -> bool:
     """Whether a student's result is, in all that it is known by, what a program of ours gave; NaN
     equals NaN."""
     for reading in readings(value):
         try:
-            got, want = (question.known_by(question.form(v)) for v in (reading, other))
-            if difference(without_nan(got), without_nan(want), question.tolerance) is None:
+            got = without_nan(question.known_by(question.form(reading)))
+            if departure(got, _known(question, right)) is None:
                 return True
         except Exception:  # as above: it is not what the program gave
             continue
@@ -129,13 +147,18 @@ def ignores_its_input(
     Without this a constant could earn the claims that look at a part of the result only, such as
     its shape or its sum.
     """
-    ignored = False
-    for (x, a), (y, b) in combinations(zip(right, seen, strict=True), 2):
-        if not _same(question, x.value, y.value):
-            if not _same(question, a.value, b.value):
-                return False
-            ignored = True
-    return ignored
+    unlike = _unlike(question, tuple(right))
+    return bool(unlike) and all(_same(question, seen[i].value, seen[j].value) for i, j in unlike)
+
+
+@cache
+def _unlike(question: Question, right: tuple[Result, ...]) -> list[tuple[int, int]]:
+    """Which two of the right results are not the same."""
+    return [
+        (i, j)
+        for (i, one), (j, other) in combinations(enumerate(right), 2)
+        if not _same(question, one.value, other.value)
+    ]
 
 
 def same_result(question: Question, one: Observation, other: Observation) -> bool:

@@ -6,18 +6,30 @@ holds a script.  All text of students is escaped; a student's page holds that st
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
+import sys
+import zlib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
+from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import (
+    BytecodeCache,
+    Environment,
+    FileSystemBytecodeCache,
+    PackageLoader,
+    StrictUndefined,
+)
 from markupsafe import Markup
 
 from grader.model import (
@@ -384,12 +396,14 @@ def _claim(verdict: Verdict, finding: Finding | None, told: set[str]) -> Claim:
 def _pictures(judgement: Judgement) -> Iterable[Picture]:
     """What can be drawn of a question's counterexamples, each once."""
     seen: list[tuple[str, Drawing]] = []
+    drawn_of: set[int] = set()  # the main finding shows what one of the claims shows
     charged = [v for v in judgement.verdicts if lost(v.earned, v.possible) > 0]
     findings = [("", judgement.finding), *((v.claim, v.finding) for v in charged)]
     for claim, finding in findings:
         shown = finding.shown_by if finding else None
-        if shown is None or len(seen) == _PICTURES:
+        if shown is None or len(seen) == _PICTURES or id(shown) in drawn_of:
             continue
+        drawn_of.add(id(shown))
         drawn = (shown.call, drawing(shown))
         if drawn in seen:
             continue
@@ -583,10 +597,28 @@ def _rendered(template: str, **values: Any) -> str:
     return page.encode("utf-8", "replace").decode()  # no unpaired surrogate may stop its writing
 
 
+def _compiled() -> BytecodeCache | None:
+    """Compiled templates, kept as Python keeps modules, and where it does: to compile them takes as
+    long as ten notebooks.  None where none may be written."""
+    code = Path(__file__)
+    folder = code.with_name("templates") / "__pycache__"
+    if sys.dont_write_bytecode:
+        return None
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        return None
+    options = zlib.crc32(code.read_bytes())  # with which they are compiled stand in this module
+    version = metadata.version("jinja2")
+    return FileSystemBytecodeCache(str(folder), f"%s.jinja-{version}-{options:08x}")
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("grader.report"),
+        bytecode_cache=_compiled(),
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -604,28 +636,30 @@ def _environment() -> Environment:
         "inline": prose.inline,
         "lateness_said": wording.lateness_said,
         "starred": _starred,
-        "squares": _squares,
+        "drawn_squares": _drawn_squares,
     }
     environment.globals |= {"counted": counted, "unmarked_texts": wording.unmarked_texts}
     return environment
 
 
-def _squares(heat_map: HeatMap) -> Markup:
-    """The squares of a map, each with its value as title.  They are most of a page, and hold
-    nothing but numbers of ours: no template has to escape them."""
+def _drawn_squares(heat_map: HeatMap) -> Markup:
+    """The squares of a map, each with its value as title, below the numbers of rows and columns.
+    They are most of a page, and hold nothing but numbers of ours: no template has to escape them.
+    """
     width, height = heat_map.square_width, heat_map.square_height
     size = f'width="{width:g}" height="{height:g}"'
-    lines = []
-    for square in heat_map.squares:
+    axes = [f'<text class="axis" x="{a.at:g}" y="9">{a.number}</text>' for a in heat_map.columns]
+    axes += [f'<text class="axis" x="9" y="{a.at:g}">{a.number}</text>' for a in heat_map.rows]
+    lines = ["".join(axes)]
+    for row, column, x, y, value, title, sign, shade, label in heat_map.squares:
         lines.append(
-            f'<rect class="{square.sign}" x="{square.x:g}" y="{square.y:g}" {size} '
-            f'fill-opacity="{square.shade}" data-row="{square.row}" '
-            f'data-column="{square.column}" data-value="{square.value}">'
-            f"<title>{square.title}</title></rect>"
+            f'<rect class="{sign}" x="{x:g}" y="{y:g}" {size} fill-opacity="{shade}" '
+            f'data-row="{row}" data-column="{column}" data-value="{value}">'
+            f"<title>{title}</title></rect>"
         )
-        if square.label:
-            middle = f'x="{square.x + width / 2:g}" y="{square.y + height / 2:g}"'
-            lines.append(f"<text {middle}>{square.label}</text>")
+        if label:
+            middle = f'x="{x + width / 2:g}" y="{y + height / 2:g}"'
+            lines.append(f"<text {middle}>{label}</text>")
     return Markup("\n".join(lines))
 
 

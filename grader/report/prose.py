@@ -7,15 +7,16 @@ import re
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nh3
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererProtocol
-from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from grader.report.wording import visible
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.renderer import RendererProtocol
+    from markdown_it.token import Token
 
 _MOST_CHARACTERS = 20_000
 _TAGS = {
@@ -41,6 +42,8 @@ def length(text: str) -> Length:
 
 def markdown(text: str) -> Markup:
     """A student's Markdown as HTML without links, pictures, attributes or HTML of their own."""
+    import nh3
+
     text = visible(text)
     cut = len(text) > _MOST_CHARACTERS
     rendered = _renderer().render(text[:_MOST_CHARACTERS])
@@ -63,7 +66,10 @@ def advice(text: str) -> Markup:
 
 def inline(text: str) -> Markup:
     """A text in a line, in which what stands in backticks is code."""
-    pieces = re.split(r"(`+)(.+?)\1", visible(text), flags=re.DOTALL)
+    text = visible(text)
+    if "`" not in text:
+        return escape(text)
+    pieces = re.split(r"(`+)(.+?)\1", text, flags=re.DOTALL)
     return Markup("").join(
         Markup("<code>{}</code>").format(piece.strip()) if index % 3 == 2 else escape(piece)
         for index, piece in enumerate(pieces)
@@ -73,6 +79,8 @@ def inline(text: str) -> Markup:
 
 @cache
 def _renderer() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # which notebooks without texts do not need
+
     renderer = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     renderer.add_render_rule("image", _picture)
     for name, written in (("heading_open", "<p><strong>"), ("heading_close", "</strong></p>\n")):

@@ -138,14 +138,14 @@ def verdicts_csv(gradebook: Gradebook) -> bytes:
     """One row a student and claim: UTF-8, for analysis."""
     rows = []
     for grade, notebook, judgement in _judgements(gradebook):
+        whose = [defused(grade.student), defused(notebook), defused(judgement.question)]
+        flags = _list(judgement.flags)
         for verdict in judgement.verdicts:
             finding = finding_of(verdict, judgement)
             where = cell_of(finding, judgement)
             rows.append(
                 [
-                    defused(grade.student),
-                    defused(notebook),
-                    defused(judgement.question),
+                    *whose,
                     defused(verdict.claim),
                     defused(verdict.outcome),
                     points(verdict.earned),
@@ -153,7 +153,7 @@ def verdicts_csv(gradebook: Gradebook) -> bytes:
                     defused(finding.misconception or "" if finding else ""),
                     defused(_advice(finding)),
                     str(where.cell) if where else "",
-                    _list(judgement.flags),
+                    flags,
                 ]
             )
     return as_csv(_VERDICT_COLUMNS, rows)

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from jinja2 import DictLoader, Environment
 
 from grader.model import (
     CellFailure,
@@ -21,6 +23,7 @@ from grader.model import (
     Place,
     Review,
 )
+from grader.report import pages
 from grader.report.drawing import described, drawing
 from grader.report.excerpt import excerpt
 from grader.report.pages import class_page, page_name, student_page
@@ -618,3 +621,40 @@ def test_what_was_taken_for_the_answer_is_said_at_full_marks_too(make, note, sai
     taken = "We took g in cell 4, line 2 for it (there is no f; &lt;g&gt; was used)."
     assert (taken in page) == said
     assert ("We took" in page) == said
+
+
+def test_templates_are_compiled_once_and_anew_where_they_or_their_options_change(
+    tmp_path, monkeypatch
+):
+    code = tmp_path / "pages.py"
+    code.write_text("options")
+    (tmp_path / "templates").mkdir()
+    monkeypatch.setattr(pages, "__file__", str(code))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    compiled = []
+
+    class Counted(Environment):
+        def _generate(self, source, name, *more, **options):
+            compiled.append(name)
+            return super()._generate(source, name, *more, **options)
+
+    def written(text):
+        loader = DictLoader({"a.html": text})
+        environment = Counted(loader=loader, bytecode_cache=pages._compiled())
+        return environment.get_template("a.html").render(), len(compiled)
+
+    assert written("one") == ("one", 1)
+    assert written("one") == ("one", 1)
+    assert written("two") == ("two", 2)
+    code.write_text("other options")
+    assert written("two") == ("two", 3)
+
+
+def test_templates_are_compiled_in_memory_where_no_bytecode_is_to_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "__file__", str(tmp_path / "pages.py"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert pages._compiled() is None  # there is no folder of templates
+    (tmp_path / "templates").mkdir()
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert pages._compiled() is None
+    assert not list((tmp_path / "templates").iterdir())
