@@ -101,6 +101,7 @@ def loop():
 
         class Loop:
             assigns = ("generated_text",)
+            statements = ()  # a program of ours, with no source to look for numbers in
 
             def __init__(self):
                 own = {"model": model or Model(), "corpus": corpus, "temperature": 1.0}
