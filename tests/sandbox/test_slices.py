@@ -8,6 +8,7 @@ import ast
 import contextlib
 import io
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -1179,3 +1180,22 @@ def test_a_result_under_another_name_is_what_its_loop_made_and_printed(cells, na
 def test_several_asked_names_are_never_looked_for_under_others():
     every = slices.statements([NotebookCell("code", "for i in y:\n    out = i\nprint(out)")])
     assert slices.made_as(every, ("a", "b"), ()) == ("a", "b")
+
+
+def test_a_cell_of_nothing_but_magics_takes_little_time():
+    source = "%matplotlib inline\n" * 2000 + "def f(x):\n    return x"
+    began = time.process_time()
+
+    (statement,) = slices.definitions(slices.statements([NotebookCell("code", source)]), "f")
+
+    assert statement.line == 2001
+    assert time.process_time() - began < 3  # a compilation for each line of them would take 20
+
+
+@pytest.mark.parametrize(
+    "deep", ["1" + " + 1" * 800, "a" + ".a" * 800, "f" + "(1)" * 800], ids=["sums", "dots", "calls"]
+)
+def test_what_is_nested_too_deeply_hides_nothing_but_itself(deep):
+    every = slices.statements([NotebookCell("code", f"x = {deep}\ny = x\ndef f(): return y")])
+
+    assert [s.writes for s in every] == [{"y"}, {"f"}]
