@@ -1199,3 +1199,20 @@ def test_what_is_nested_too_deeply_hides_nothing_but_itself(deep):
     every = slices.statements([NotebookCell("code", f"x = {deep}\ny = x\ndef f(): return y")])
 
     assert [s.writes for s in every] == [{"y"}, {"f"}]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "".join(f"x{i} = x{i - 1}\n" for i in range(20_000)),
+        "if x:\n" + "".join(f" x{i} = y; x{i}.append(x{i - 1})\n" for i in range(20_000)),
+    ],
+    ids=["statements", "one statement"],
+)
+def test_a_notebook_longer_than_anybody_writes_does_not_let_others_wait(source):
+    began = time.process_time()
+
+    every = slices.statements([NotebookCell("code", "y = 1"), NotebookCell("code", source)])
+
+    assert every[0].writes == {"y"}
+    assert time.process_time() - began < 20  # it was minutes
