@@ -26,7 +26,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from grader.errors import SandboxError
 from grader.model import Limits
-from grader.sandbox import outer, processes
+from grader.sandbox import folders, outer, processes
 from grader.sandbox.ladder import Rung
 
 HERE = Path(__file__).parent
@@ -216,17 +216,24 @@ class Kernel:
 
     def _error(self) -> str:
         """The error that the kernel last replied with, as Python would say it in one line."""
-        reply = self.client.reply
-        said = " ".join(f"{reply.get('ename')}: {reply.get('evalue')}".split()).rstrip(": ")
+        parts = (self.client.reply.get(part) for part in ("ename", "evalue"))
+        words = (part if isinstance(part, str) else "" for part in parts)
+        said = " ".join(": ".join(words).split()).strip(": ")
         return self._without_folder(IN_RUN.sub("", said))[:400] + self._limit(said)
 
     def _limit(self, said: str) -> str:
         """Which limit an error comes from, where it is one of ours."""
         for sign, limit in (
-            ("MemoryError", f"a notebook may use {_size(self.limits.memory_bytes)} of memory"),
-            ("DefaultCPUAllocator", f"a notebook may use {_size(self.limits.memory_bytes)}"),
-            ("No space left on device", f"a notebook may write {_size(self.limits.disk_bytes)}"),
-            ("File too large", f"a notebook may write {_size(self.limits.disk_bytes)}"),
+            (
+                "MemoryError",
+                f"a notebook may use {folders.size(self.limits.memory_bytes)} of memory",
+            ),
+            ("DefaultCPUAllocator", f"a notebook may use {folders.size(self.limits.memory_bytes)}"),
+            (
+                "No space left on device",
+                f"a notebook may write {folders.size(self.limits.disk_bytes)}",
+            ),
+            ("File too large", f"a notebook may write {folders.size(self.limits.disk_bytes)}"),
             ("Resource temporarily unavailable", f"at most {self.limits.processes} processes"),
             ("can't start new thread", f"at most {self.limits.processes} processes and threads"),
         ):
@@ -236,7 +243,8 @@ class Kernel:
 
     def _line(self) -> int:
         """The innermost line of the cell just run that the error went through."""
-        trace = self.client.reply.get("traceback") or []
+        trace = self.client.reply.get("traceback")
+        trace = trace if isinstance(trace, list) else []
         text = ANSI.sub("", "\n".join(str(part) for part in trace)[-100_000:])
         lines = [int(n) for run, old, n in RUN_LINE.findall(text) if int(run or old) == self.runs]
         return lines[-1] if lines else 1
@@ -429,7 +437,7 @@ class Kernels(ABC):
                 await it.close()
         finally:
             self.slots.discard(slot)
-            shutil.rmtree(folder, ignore_errors=True)
+            folders.remove(folder)
 
     def _spot(self, slot: int, folder: Path) -> Spot:
         if sys.platform == "win32":
@@ -487,25 +495,11 @@ class Kernels(ABC):
             for manager in tuple(self.managers):
                 most = self.limits.memory_bytes
                 if processes.uses_more(manager.pid, manager.base, most):
-                    manager.end(f"it used more than {_size(most)} of memory")
-            if not self.rung.alone and looks % 10 == 0:
+                    manager.end(f"it used more than {folders.size(most)} of memory")
+            if looks % 10 == 0:
                 for manager in tuple(self.managers):
-                    most = self.limits.disk_bytes
-                    if _folder_bytes(manager.spot.folder) > most:
-                        manager.end(f"it wrote more than {_size(most)}")
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:g} GB" if count >= 2**30 else f"{count / 2**20:g} MB"
-
-
-def _folder_bytes(folder: Path) -> int:
-    total = 0
-    for top, _, names in os.walk(folder, onerror=None):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(top, name)).st_blocks * 512  # noqa: PTH118
-    return total
+                    if why := folders.excess(manager.spot.folder, self.limits.disk_bytes):
+                        manager.end(why)
 
 
 def data_folder(home: Path, data: Mapping[str, Path]) -> str:
