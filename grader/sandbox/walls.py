@@ -273,6 +273,9 @@ chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futime
 setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr setxattrat removexattrat
 file_setattr
 """.split()
+# FS_IOC_SETFLAGS as 64 and as 32 bits have it, FS_IOC_FSSETXATTR, FS_IOC_SETVERSION likewise: of a
+# file that may only be read, too
+FLAGS_SET = (0x40086602, 0x40046602, 0x401C5820, 0x40087602, 0x40047602)
 # calls younger than many a libseccomp; these numbers are the same on every processor
 YOUNG = {"fchmodat2": 452, "setxattrat": 463, "removexattrat": 466, "open_tree_attr": 467}
 YOUNG["file_setattr"] = 469
@@ -322,6 +325,7 @@ def _filter(alone):
         for number, value in ((1, socket.SOL_SOCKET), (2, socket.SO_SNDBUF))
     )
     rule(sc.ERRNO(0), "setsockopt", level, buffer)
+    rule(sc.ERRNO(errno.EACCES), "fcntl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, 1024))  # F_SETLEASE
     # "done" too: nobody else is there to be kept out, and a file takes locks without end
     for number in (6, 7, 37, 38):  # F_SETLK, F_SETLKW, and those of open files
         rule(sc.ERRNO(0), "fcntl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, number))
@@ -342,6 +346,8 @@ def _filter(alone):
                 rule(sc.ERRNO(errno.EACCES), name, sc.Arg(1, sc.MASKED_EQ, 0xF, kind))
         for name in PRETENDED:
             rule(sc.ERRNO(0), name)
+        for number in FLAGS_SET:
+            rule(sc.ERRNO(0), "ioctl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, number))
         # no unix socket of the machine by its path: docker, dbus, an ssh agent
         for name in ("connect", "sendmmsg"):
             rule(sc.ERRNO(errno.EACCES), name)

@@ -143,6 +143,20 @@ if os.getxattr(OTHER_FILE, 'user.other') == b'!':
     print('REACHED')""",
     ),
     *_attacks(
+        "change_modes",
+        also="landlock",  # which lets them be done to what may be read
+        flags="""import fcntl, os
+with open(HOME_FILE) as file:
+    no_dump = 0x40
+    before = int.from_bytes(fcntl.ioctl(file, 0x80086601, bytes(8)), 'little')
+    fcntl.ioctl(file, 0x40086602, (before ^ no_dump).to_bytes(8, 'little'))
+    if int.from_bytes(fcntl.ioctl(file, 0x80086601, bytes(8)), 'little') != before:
+        print('REACHED')""",
+        lease="""import fcntl, os
+if not fcntl.fcntl(os.open(HOME_FILE, os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK):
+    print('REACHED')""",
+    ),
+    *_attacks(
         "change_settings",
         proc="import os\nos.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)\nprint('REACHED')",
     ),
