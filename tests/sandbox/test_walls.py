@@ -615,6 +615,29 @@ time.sleep(1.5)
 print('REACHED')"""
 
 
+TEMPORARY = """import os, tempfile
+with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile() as file:
+    print(os.path.dirname(folder) == os.path.dirname(file.name) == os.environ['TMPDIR'])"""
+
+
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
+@pytest.mark.parametrize("letter", "ABC")
+def test_a_kernel_has_a_place_for_temporary_files(lab, letter, kind):
+    assert lab.run(TEMPORARY, taken=RUNGS[letter], kind=kind).text == "True\n"
+
+
+LOCK = "import multiprocessing\nmultiprocessing.Lock()\nprint('REACHED')"
+
+
+@pytest.mark.parametrize("letter", "AB")
+def test_processes_share_locks_or_the_banner_says_that_they_do_not(lab, letter):
+    banner = " ".join(attacks.standing_without(RUNGS[letter]).banner)
+
+    seen = lab.run(LOCK, taken=RUNGS[letter])
+
+    assert (seen.text == "REACHED\n") == ("multiprocessing" not in banner), seen.ran
+
+
 @pytest.mark.parametrize("where", [".", "/tmp", "/dev/shm", "/root"])
 def test_all_places_of_a_kernel_together_hold_no_more_than_the_limit(lab, where):
     where = outer.FOLDERS["home"] if where == "/root" else where
