@@ -24,6 +24,7 @@ from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
 from grader.errors import (
     AssignmentError,
+    GraderError,
     PipeError,
     SandboxError,
     StoreError,
@@ -191,7 +192,7 @@ def run(
         the_plan = bare.on(ground)
         problems = {who: said for who, said in found.items() if isinstance(said, str)}
         records = {who: r for who, r in found.items() if isinstance(r, Record)}
-        gradebook = _gradebook(the_plan, intake.files, records, problems, known, settings)
+        gradebook = _gradebook(the_plan, intake.files, records, problems, known, settings, store)
         gradebook = reviewed(gradebook, store.reviews())
         _write(store, gradebook, known)
         differences = _refereed(ground, intake, settings, the_plan, records)
@@ -277,7 +278,7 @@ def _judged_again(store: Store, settings: Settings) -> tuple[Gradebook, Told]:
                 _refuse_other_cases(record, asked[note.notebook])
                 records[note.student, note.notebook] = record
     known = _known(store.told(), settings, the_plan.assignment)
-    return _gradebook(the_plan, notes, records, problems, known, settings), known
+    return _gradebook(the_plan, notes, records, problems, known, settings, store), known
 
 
 def stored_plan(folder: Path, settings: Settings) -> Plan:
@@ -553,8 +554,9 @@ def _gradebook(
     problems: Mapping[tuple[str, str], str],
     known: Told,
     settings: Settings,
+    store: Store,
 ) -> Gradebook:
-    notes, graded = _placed(the_plan, files, records, problems)
+    notes, graded = _placed(the_plan, files, records, problems, store)
     policy, came = _policy(known, settings, the_plan.assignment), Arrivals(known.arrivals)
     counting = {(note.student, note.notebook): note for note in notes if note.became == "graded"}
     graded = {who: dated(grade, counting.get(who), came, policy) for who, grade in graded.items()}
@@ -592,15 +594,21 @@ def _placed(
     files: Iterable[FileNote],
     records: Mapping[tuple[str, str], Record],
     problems: Mapping[tuple[str, str], str],
+    store: Store,
 ) -> tuple[list[FileNote], dict[tuple[str, str], NotebookGrade]]:
     """What became of each file in the end, and what is known of each (student, notebook)."""
-    notes, graded = [], {}
+    notes, graded, why = [], {}, dict(problems)
     for note in files:
         who = (note.student, note.notebook)
         if note.became == "graded" and who in records:
-            graded[who] = _graded(the_plan, records[who])
-        elif note.became == "graded":
-            note = dataclasses.replace(note, became="needs_person", reason=problems[who])  # noqa: PLW2901
+            try:
+                graded[who] = _graded(the_plan, records[who])
+            except GraderError:
+                raise
+            except Exception as error:  # a bug of ours costs this notebook, not the batch
+                why[who] = _bug(error, store)
+        if note.became == "graded" and who not in graded:
+            note = dataclasses.replace(note, became="needs_person", reason=why[who])  # noqa: PLW2901
         notes.append(note)
 
     def undecided_for(note: FileNote, notebook: str, why: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -54,9 +55,11 @@ def unseen(text: str, cells: Sequence[NotebookCell], execution: Execution) -> It
     outputs = [cell.output for cell in cells] + [printed.text for printed in execution.printed]
     shown = [n for output in outputs for n in training.numbers(output) if math.isfinite(n)]
     both = [*shown, *(math.exp(n) for n in shown if n < 50), *(math.log(n) for n in shown if n > 0)]
+    both.sort()  # there may be as many as a student cares to print
     for written, value, rounded in training.quoted(text) if shown else ():
         allowed = max(rounded, CLOSE * abs(value)) * (1 + 1e-9)
-        if not any(abs(number - value) <= allowed for number in both):
+        near = bisect_left(both, value - allowed)
+        if near == len(both) or both[near] > value + allowed:
             yield written
 
 

@@ -18,7 +18,7 @@ NOT_EXECUTED = "not_executed"
 SAVED_OUTPUT_DIFFERS = "saved_output_differs"
 FEWEST_NUMBERS = 3  # in a row: fewer are met by chance
 
-_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\w)")
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?(?!\w)")
 
 _Array = NDArray[np.float64]
 

@@ -3,6 +3,9 @@
 Nothing here costs points.  A line is read as people write it: PyTorch's examples, tqdm's postfixes,
 f-strings in English or Chinese, dictionaries, lists.  Losses are in nats; a perplexity p that
 stands alone is read as the loss log p.
+
+Who prints may print anything: no pattern here goes back over what it has read (`*+`, `++`), or a
+line of blanks or digits would take hours.
 """
 
 from __future__ import annotations
@@ -28,35 +31,38 @@ _OF = re.compile(
     "|".join(rf"(?P<{name}>(?<![a-z])(?:{words})(?![a-z]))" for name, words in _SERIES.items()),
     re.IGNORECASE,
 )
-_VALUE = r"nan|inf|[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d])(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+_VALUE = (
+    r"nan|inf|[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d])(?:\.\d++)?|\d++(?:\.\d*+)?|\.\d++)"
+    r"(?:e[-+]?\d{1,4}(?!\d))?"
+)
 _LOSS = re.compile(
     r"""(?: (?<![a-z]) (?: (?P<loss> loss(?:es)? | nll | cross[-_ ]?entropy )
                          | (?P<perplexity> ppls? | perplexit(?:y|ies) ) ) (?![a-z])
           | (?P<chinese_loss> (?:損失|损失)(?:函數|函数)?值? )
           | (?P<chinese_perplexity> 困惑度|混淆度 ) )
-        (?: [\s:=\uff1a|'"()\[\]>~≈_]*         # loss: 5.43, 'loss': tensor(5.43
+        (?: [\s:=\uff1a|'"()\[\]>~≈_]*+        # loss: 5.43, 'loss': tensor(5.43
           | [^\n=:\uff1a|,\uff0c;\d]{0,30}      # loss after epoch 3: 5.43
-            (?: \d+ [^\n=:\uff1a|,\uff0c;\d]{0,10} )? [=:\uff1a]\s* )
-        (?: (?: of | is | was | about | around | 約 | 约 | 大約 | 為 | 为 | 是 ) \s* ){0,3}
-        (?: tensor\( | np\.float\d\d\( )? \s*
+            (?: \d++ [^\n=:\uff1a|,\uff0c;\d]{0,10} )? [=:\uff1a]\s*+ )
+        (?: (?: of | is | was | about | around | 約 | 约 | 大約 | 為 | 为 | 是 ) \s*+ ){0,3}
+        (?: tensor\( | np\.float\d\d\( )? \s*+
     """
     rf"(?P<value>{_VALUE})(?![a-z\d])(?!\s*%)",
     re.IGNORECASE | re.VERBOSE,
 )
-_LIST = re.compile(rf"\[\s*((?:(?:{_VALUE})\s*,\s*)+(?:{_VALUE})?)\s*\]", re.IGNORECASE)
+_LIST = re.compile(rf"\[\s*+((?:(?:{_VALUE})\s*+,\s*+)++(?:{_VALUE})?)\s*+\]", re.IGNORECASE)
 _BEST = re.compile(r"(?<![a-z])(?:best|lowest|minimum|min)(?![a-z])|最佳|最好|最低", re.IGNORECASE)
 _EPOCH = re.compile(
-    r"(?<![a-z])epoch(?!s)\s*(?:no\.?|#)?\s*['\"\[(:=#|\uff1a]*\s*(\d+)"
-    r"|第\s*(\d+)\s*(?:個|个)?\s*(?:輪|轮|回合|代|epoch)",
+    r"(?<![a-z])epoch(?!s)\s*+(?:no\.?|#)?\s*+['\"\[(:=#|\uff1a]*+\s*+(\d{1,9})(?!\d)"
+    r"|第\s*+(\d{1,9})\s*+(?:個|个)?\s*+(?:輪|轮|回合|代|epoch)",
     re.IGNORECASE,
 )
 _BATCH = re.compile(
     r"(?<![/a-z])(?:batch(?!_?\s?size)(?:es)?|step|iter(?:ation)?|批次?|步)(?:_?idx|_?num)?"
-    r"\s*[\[(:=#|\uff1a]*\s*(\d+)(?:\s*(?:/|of)\s*(\d+))?"
-    r"|(\d+)\s*/\s*(\d+)\s*(?:batches|steps|\[|批)",
+    r"\s*+[\[(:=#|\uff1a]*+\s*+(\d{1,9})(?!\d)(?:\s*+(?:/|of)\s*+(\d{1,9})(?!\d))?"
+    r"|(?<!\d)(\d{1,9})\s*+/\s*+(\d{1,9})\s*+(?:batches|steps|\[|批)",
     re.IGNORECASE,
 )
-_BAR = re.compile(r"\d+%\|")  # of tqdm
+_BAR = re.compile(r"\d%\|")  # of tqdm
 _ABOUT_LOSS = re.compile(r"loss|ppl|perplexity|損失|损失|困惑", re.IGNORECASE)
 
 
@@ -107,9 +113,9 @@ def quoted(text: str) -> Iterator[tuple[str, float, float]]:
             written = match["value"]
             value = _number(written)
             if math.isfinite(value):
-                decimals = len(re.sub(r"e.*", "", written.lower()).partition(".")[2])
-                exponent = int(re.sub(r"^[^e]*e?", "", written.lower()) or 0)
-                yield written, value, 0.5 * 10.0 ** (exponent - decimals)
+                digits, _, exponent = written.lower().partition("e")
+                decimals = len(digits.partition(".")[2])
+                yield written, value, 0.5 * float(f"1e{int(exponent or 0) - decimals}")
 
 
 def numbers(text: str) -> Iterator[float]:

@@ -19,15 +19,16 @@ LIMIT_BYTES = 2**20  # of a text beside a notebook
 ENDINGS = (".txt", ".md", ".markdown", ".html", ".htm")
 
 HEADING = re.compile(
-    r"^\s{0,3}(?:(#{1,6})\s*(?!#)(.+?)\s*#*|\*\*(.{1,80}?)\*\*\s*[:\uff1a]?|__(.{1,80}?)__"
-    r"|<(h[1-6]|b|strong)>(.{1,80}?)</\5>)\s*$",
+    r"^\s{0,3}(?:(#{1,6})(?!#)(.+)|\*\*(.{1,80}?)\*\*\s*+[:\uff1a]?|__(.{1,80}?)__"
+    r"|<(h[1-6]|b|strong)>(.{1,80}?)</\5>)\s*+$",
     re.IGNORECASE,
 )
 PLAIN_HEADING = re.compile(
-    r"^\s*(?:[0-9一二三四五六七八九十]+[.、)\uff09]\s*)?(.{1,60}?)\s*[:\uff1a]?\s*$"
+    r"^\s*+(?:[0-9一二三四五六七八九十]++[.、)\uff09]\s*+)?(.{1,60}?)\s*+[:\uff1a]?\s*+$"
 )
 INLINE_HEADING = re.compile(
-    r"^\s*(?:[-*]\s+)?(\*\*|__|)([^:\uff1a]{1,40}?)\s*(?:[:\uff1a]\s*\1|\1\s*[:\uff1a])\s*(\S.*)$"
+    r"^\s*+(?:[-*]\s++)?(\*\*|__|)\s*+([^:\uff1a]{1,40}?)\s*+"
+    r"(?:[:\uff1a]\s*+\1|\1\s*+[:\uff1a])\s*+(\S.*)$"
 )
 UNDERLINE = re.compile(r"^\s{0,3}(?:=+|-{2,})\s*$")
 BOLD, PLAIN = 7, 8  # levels of headings without # marks, below all with them

@@ -110,6 +110,8 @@ class _Manager(AsyncKernelManager):
     def __init__(self, kernels: ColdKernels, spot: Spot) -> None:
         self.spot, self.rung = spot, kernels.rung
         self.connection = spot.folder / "c"
+        # where the kernel finds it
+        self.inside = outer.SOCKETS if self.rung.bubblewrap else str(self.connection)
         self.connection.mkdir(mode=0o700)
         super().__init__(transport="ipc", ip=str(self.connection / "s"))
         self.connection_file = str(self.connection / "c.json")
@@ -130,15 +132,15 @@ class _Manager(AsyncKernelManager):
             "alone": self.rung.alone,
             "away": outer.away(),
             "read": read,
-            "run": kernels.run(spot, [str(self.connection)], seen),
-            "socket": str(self.connection / "p"),
+            "run": kernels.run(spot, [self.inside], seen),
+            "socket": f"{self.inside}/p",
             "text": texts(["walls"])["grader_walls"] if self.rung.inner else "",
         }
         command = outer.python(
             START,
             json.dumps(told),
             "-f",
-            self.connection_file,
+            f"{self.inside}/c.json",
             "--HistoryManager.enabled=False",
             "--IPKernelApp.log_level=50",
             "--InteractiveShell.xmode=Plain",  # the default takes seconds over a RecursionError
@@ -171,6 +173,9 @@ class _Manager(AsyncKernelManager):
 
     def write_connection_file(self, **settings: Any) -> None:
         super().write_connection_file(**settings)
+        path = Path(self.connection_file)
+        told = {**json.loads(path.read_bytes()), "ip": f"{self.inside}/s"}
+        path.write_text(json.dumps(told), "ascii")
         if self.spot.uid >= outer.FIRST_UID:
             for path in (self.connection, Path(self.connection_file)):
                 os.chown(path, self.spot.uid, self.spot.gid)

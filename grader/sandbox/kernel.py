@@ -26,7 +26,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from grader.errors import SandboxError
 from grader.model import Limits
-from grader.sandbox import outer, processes
+from grader.sandbox import folders, outer, processes
 from grader.sandbox.ladder import Rung
 
 HERE = Path(__file__).parent
@@ -39,6 +39,7 @@ KEPT = (  # messages that nbclient keeps; streams have their own way
     "display_data execute_result update_display_data error comm_open comm_msg".split()
 )
 MOST_PARTS = 1_000_000  # brackets and commas of an answer: small lists weigh far more than bytes
+MOST_ANSWERED = 2**25  # characters of all answers to a question: they are kept with the records
 INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
 LOST_SECONDS = 15  # how long after a cell's end its last output may come
 WATCH_SECONDS = 0.1  # between two looks at what kernels use
@@ -81,6 +82,7 @@ class _Client(NotebookClient):
         self.over: asyncio.Future[None]  # done once a cell has printed more than it may
         self.received: list[str] | None = None
         self.most = 0  # of them
+        self.answered = 0  # characters of them, those among them that were not kept
         self.arrived = 0.0  # when the last of them came
 
     def begin(self) -> None:
@@ -101,8 +103,10 @@ class _Client(NotebookClient):
                 text = content["data"][MIME]
                 wanted = self.received is not None and len(self.received) < self.most
                 if self.received is not None and wanted and isinstance(text, str):
-                    self.received.append(text)
-                    self.arrived = time.monotonic()
+                    self.answered += len(text)
+                    if self.answered <= MOST_ANSWERED:
+                        self.received.append(text)
+                        self.arrived = time.monotonic()
                 return None
             size = len(json.dumps(content))
         self.printed += size
@@ -216,17 +220,24 @@ class Kernel:
 
     def _error(self) -> str:
         """The error that the kernel last replied with, as Python would say it in one line."""
-        reply = self.client.reply
-        said = " ".join(f"{reply.get('ename')}: {reply.get('evalue')}".split()).rstrip(": ")
+        parts = (self.client.reply.get(part) for part in ("ename", "evalue"))
+        words = (part if isinstance(part, str) else "" for part in parts)
+        said = " ".join(": ".join(words).split()).strip(": ")
         return self._without_folder(IN_RUN.sub("", said))[:400] + self._limit(said)
 
     def _limit(self, said: str) -> str:
         """Which limit an error comes from, where it is one of ours."""
         for sign, limit in (
-            ("MemoryError", f"a notebook may use {_size(self.limits.memory_bytes)} of memory"),
-            ("DefaultCPUAllocator", f"a notebook may use {_size(self.limits.memory_bytes)}"),
-            ("No space left on device", f"a notebook may write {_size(self.limits.disk_bytes)}"),
-            ("File too large", f"a notebook may write {_size(self.limits.disk_bytes)}"),
+            (
+                "MemoryError",
+                f"a notebook may use {folders.size(self.limits.memory_bytes)} of memory",
+            ),
+            ("DefaultCPUAllocator", f"a notebook may use {folders.size(self.limits.memory_bytes)}"),
+            (
+                "No space left on device",
+                f"a notebook may write {folders.size(self.limits.disk_bytes)}",
+            ),
+            ("File too large", f"a notebook may write {folders.size(self.limits.disk_bytes)}"),
             ("Resource temporarily unavailable", f"at most {self.limits.processes} processes"),
             ("can't start new thread", f"at most {self.limits.processes} processes and threads"),
         ):
@@ -236,7 +247,8 @@ class Kernel:
 
     def _line(self) -> int:
         """The innermost line of the cell just run that the error went through."""
-        trace = self.client.reply.get("traceback") or []
+        trace = self.client.reply.get("traceback")
+        trace = trace if isinstance(trace, list) else []
         text = ANSI.sub("", "\n".join(str(part) for part in trace)[-100_000:])
         lines = [int(n) for run, old, n in RUN_LINE.findall(text) if int(run or old) == self.runs]
         return lines[-1] if lines else 1
@@ -276,11 +288,11 @@ class Kernel:
         What takes longer than a call may, without a message, is interrupted; if that fails,
         `alive` is false and the kernel good for nothing.  What comes back is not to be trusted.
 
-        Raises SandboxError if our own half of it failed.
+        Raises SandboxError if our own half of it failed, or more came than can be kept.
         """
         cell, arguments = _cell(""), () if argument is None else (argument,)
         self.client.begin()
-        self.client.received, self.client.most = [], most
+        self.client.received, self.client.most, self.client.answered = [], most, 0
         self.interrupted = False
         task = asyncio.ensure_future(
             self.manager.ask(self.client, cell, self._place(cell), function, *arguments)
@@ -294,6 +306,8 @@ class Kernel:
         failed = self.client.reply.get("status") == "error"
         if failed and self.client.reply.get("ename") != "KeyboardInterrupt":
             raise SandboxError(f"{function} failed in the kernel: {self._error()}")
+        if self.client.answered > MOST_ANSWERED:
+            raise SandboxError("its results together are too large to be read")
         messages: list[dict[str, Any]] = []
         left = MOST_PARTS
         for text in texts:
@@ -429,7 +443,7 @@ class Kernels(ABC):
                 await it.close()
         finally:
             self.slots.discard(slot)
-            shutil.rmtree(folder, ignore_errors=True)
+            folders.remove(folder)
 
     def _spot(self, slot: int, folder: Path) -> Spot:
         if sys.platform == "win32":
@@ -487,25 +501,11 @@ class Kernels(ABC):
             for manager in tuple(self.managers):
                 most = self.limits.memory_bytes
                 if processes.uses_more(manager.pid, manager.base, most):
-                    manager.end(f"it used more than {_size(most)} of memory")
-            if not self.rung.alone and looks % 10 == 0:
+                    manager.end(f"it used more than {folders.size(most)} of memory")
+            if looks % 10 == 0:
                 for manager in tuple(self.managers):
-                    most = self.limits.disk_bytes
-                    if _folder_bytes(manager.spot.folder) > most:
-                        manager.end(f"it wrote more than {_size(most)}")
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:g} GB" if count >= 2**30 else f"{count / 2**20:g} MB"
-
-
-def _folder_bytes(folder: Path) -> int:
-    total = 0
-    for top, _, names in os.walk(folder, onerror=None):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(top, name)).st_blocks * 512  # noqa: PTH118
-    return total
+                    if why := folders.excess(manager.spot.folder, self.limits.disk_bytes):
+                        manager.end(why)
 
 
 def data_folder(home: Path, data: Mapping[str, Path]) -> str:

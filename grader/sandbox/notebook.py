@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -25,7 +24,7 @@ from grader.model import (
     Printed,
     Submission,
 )
-from grader.sandbox import probe, slices
+from grader.sandbox import folders, probe, slices
 from grader.sandbox.ground import Ground
 from grader.sandbox.kernel import Kernel, Kernels, Ran, data_folder
 from grader.sandbox.probe import Cases
@@ -84,12 +83,11 @@ async def sandbox(
         finally:
             await kernels.close()
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        folders.remove(home)
 
 
 FROM = re.compile(r"(?:^|[;:])[ \t]*from[ \t]+(\w+)", re.MULTILINE)
 IMPORT = re.compile(r"(?:^|[;:])[ \t]*import[ \t]+([\w., \t]+)", re.MULTILINE)
-OVERWRITTEN = re.compile(r"[^\n\r]*\r+(?=[^\n\r])")
 
 
 def imported(submission: Submission) -> frozenset[str]:
@@ -118,7 +116,8 @@ def _printed(outputs: Sequence[Any]) -> str:
         if output.get("output_type") == "stream" and isinstance(said, str):
             streams.setdefault(str(output.get("name")), []).append(said)
     text = "\n".join("".join(parts) for parts in streams.values() if parts)
-    seen = OVERWRITTEN.sub("", text.replace("\r\n", "\n"))
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    seen = "\n".join(lines)
     return seen.encode("utf-8", "replace").decode("utf-8")
 
 

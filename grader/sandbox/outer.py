@@ -32,6 +32,7 @@ SETTINGS = (
     "/var/cache/fontconfig",
 )
 DATA = "/homework"
+SOCKETS = "/sockets"  # of a cold kernel; below none of the folders that it may fill
 # the first of those that the kernels of this process get where it is root: nobody's, and no other
 # run's, since limits on processes count all of a user
 FIRST_UID = 2_000_000_000 + 64 * (os.getpid() % 1_000_000)
@@ -182,7 +183,7 @@ def wrapped(
     """`command` behind bubblewrap.
 
     data        a folder that is seen read-only as DATA
-    run_folder  a folder that is seen, and may be written, under its own name
+    run_folder  a folder that is seen, and may be written, as SOCKETS
 
     Raises SandboxError if bubblewrap is not there.
     """
@@ -216,7 +217,7 @@ def wrapped(
     if data:
         made += ["--ro-bind", data, DATA]
     if run_folder:
-        made += [*_parents(run_folder), "--bind", run_folder, run_folder]
+        made += ["--bind", run_folder, SOCKETS]
     made += ["--remount-ro", "/", "--chdir", "/", "--clearenv"]
     for name, value in environment.items():
         made += ["--setenv", name, value]

@@ -28,6 +28,7 @@ NOT_ENDED = Observation(Outcome.TIMED_OUT, error="the call did not end in time")
 NOT_ASKED = Observation(Outcome.TIMED_OUT, error="not tried: an earlier call did not end")
 DIED = Observation(Outcome.RAISED, error="the kernel died in this call")
 NOT_TRIED = Observation(Outcome.RAISED, error="not tried: the kernel died in an earlier call")
+MOST_SHIPPED = 2**25  # characters of statements in a request
 MOST_OTHERS = 3  # answers to one question, besides the one that counts by its place
 BY_NAME = "its arguments were given by their names in it"
 
@@ -146,10 +147,14 @@ def request(
     taken    names of the notebook's targets, which no renamed target can have
     careful  whether each result is to leave before the next call is made
     stand_ins  what is to be in the place of answers to other questions
+
+    Raises SandboxError if the statements that answer it are too long to be sent.
     """
     target, statements = question.target, way.statements
     called = not isinstance(target, Cell) and any(trial.call is directly for trial in trials)
     stood = {name for stand_in in stand_ins for name in stand_in.names}
+    candidates = [] if isinstance(target, Cell) else _candidates(question, statements, taken)
+    _refuse_if_too_long([s for _, s, _ in candidates])
     assigns = (
         list(slices.made_as(statements, target.assigns, taken)) if isinstance(target, Cell) else []
     )
@@ -162,12 +167,7 @@ def request(
         "stand_ins": [(stand_in.names, stand_in.source) for stand_in in stand_ins],
         "parameters": list(question.known_parameters) if called and not way.by_position else [],
         "spellings": {word: list(others) for word, others in question.spellings.items()},
-        "definitions": []
-        if isinstance(target, Cell)
-        else [
-            _shipped(s) | {"name": name, "told": told}
-            for name, s, told in _candidates(question, statements, taken)
-        ],
+        "definitions": [_shipped(s) | {"name": name, "told": told} for name, s, told in candidates],
     }
     shipped: dict[frozenset[str], list[dict[str, Any]]] = {}
     texts = []
@@ -175,6 +175,7 @@ def request(
         given = frozenset(cases[0].given) | stood
         if assigns and given not in shipped:
             rerun = slices.rerun(statements, given, assigns)
+            _refuse_if_too_long(rerun)
             shipped[given] = [_shipped(s) for s in rerun]
         told = {"call": call_source(trial.call), "statements": shipped.get(given, [])}
         texts.append(_with(told, "cases", cases.text))
@@ -196,6 +197,12 @@ def _candidates(
     return mine + slices.renamed(
         statements, name, question.known_parameters, {*taken, name}, bool(question.spellings)
     )
+
+
+def _refuse_if_too_long(statements: Sequence[Statement]) -> None:
+    # each comes with the cell in which it stands
+    if sum(len(statement.source) for statement in statements) > MOST_SHIPPED:
+        raise SandboxError("what answers it is too long to be asked")
 
 
 def _shipped(statement: Statement) -> dict[str, Any]:

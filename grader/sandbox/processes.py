@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import signal
 from collections.abc import Collection
@@ -94,19 +95,21 @@ def anonymous_bytes(pid: int) -> int:
 
 
 def uses_more(pid: int, base: int, most: int) -> bool:
-    """Whether a process and its descendants hold more memory than `most`, beyond `base` each, which
-    they share from the start; what they map together counts once, and sockets, in a network
+    """Whether a process and its descendants hold more memory than `most`, beyond the `base` that
+    they share from the start; what several hold together counts once, and sockets, in a network
     namespace that is not ours, for all that they can hold."""
     every = (pid, *below(pid))
     found = [_of_status(one) for one in every]
-    anonymous = sum(max(0, own - base) for own, _ in found)
-    mapped = [shared for _, shared in found]
-    anonymous += _socket_bytes(every)
-    if anonymous + sum(mapped) <= most:
-        return False
-    shares = [_share_bytes(one) for one in every]
-    known = [share for share in shares if share is not None]
-    shared = sum(known) if len(known) == len(shares) else max(mapped)
+    most += base - _socket_bytes(every)
+    if sum(own + mapped for own, mapped in found) <= most:
+        return False  # nor do they where much of it is shared
+    shares = [_shares(one) for one in every]
+    anonymous = sum(
+        min(own, max(0, own - base) + _touched_bytes(one)) if share is None else share[0]
+        for one, (own, _), share in zip(every, found, shares, strict=True)
+    )
+    known = [share[1] for share in shares if share is not None]
+    shared = sum(known) if len(known) == len(shares) else max(mapped for _, mapped in found)
     return anonymous + shared > most
 
 
@@ -134,17 +137,26 @@ def _most_of_a_socket() -> int:
         return 2 * 212_992
 
 
-def _share_bytes(pid: int) -> int | None:
-    """A process's share of what it maps together with others; None where that is not told."""
+def _shares(pid: int) -> tuple[int, int] | None:
+    """A process's share of anonymous memory and of mappings, part of which others hold too; None
+    where that is not told."""
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
-            if line.startswith("Pss_Shmem:"):
-                return int(line.split()[1]) * 1024
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+        kilobytes = dict(line.split()[:2] for line in text.splitlines()[1:])
+        return int(kilobytes["Pss_Anon:"]) * 1024, int(kilobytes["Pss_Shmem:"]) * 1024
     except (ProcessLookupError, FileNotFoundError):
-        return 0  # it has just ended: what it shared, the others hold
-    except (OSError, ValueError):
-        pass
-    return None
+        return 0, 0  # it has just ended: what it shared, the others hold
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _touched_bytes(pid: int) -> int:
+    """The most of what a process had from the one that forked it that it has a copy of by now."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        return int(text.rpartition(")")[2].split()[7]) * mmap.PAGESIZE
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _of_status(pid: int) -> tuple[int, int]:

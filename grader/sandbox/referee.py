@@ -14,10 +14,11 @@ from grader.sandbox.ground import Ground
 from grader.sandbox.notebook import Trials, observe, sandbox
 
 # what differs between any two runs: addresses, process ids and times
-REWRITTEN = re.compile(r"[^\n]*\r(?!\n)")  # as a progress bar does, more or less often
+REWRITTEN = re.compile(r"^.*\r(?!\n)", re.MULTILINE)  # as a progress bar does, more or less often
 VARIES = re.compile(
     r"0x[0-9a-f]+|\bpid[ =]\d+"
-    r"|[ ]*\b(?:\d+min )?\d+(?:\.\d+)?(?:e[+-]?\d+)?\s?(?:[nm\u00b5\u03bc]?s|it/s|s/it)\b"
+    r"|(?:(?<! ) ++)?\b(?:\d++min )?\d++(?:\.\d++)?(?:e[+-]?\d++)?"
+    r"\s?(?:[nm\u00b5\u03bc]?s|it/s|s/it)\b"
 )
 
 Outputs = list[list[Any]]

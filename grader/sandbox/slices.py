@@ -25,6 +25,12 @@ ASSIGNED_MAGIC = re.compile(r"^(\s*[\w\s,]+=)\s*[!%].*$")
 HANDS_ON = ("zip", "enumerate", "reversed", "iter", "list", "tuple", "sorted")
 ADDS = frozenset(("append", "appendleft", "extend", "extendleft", "insert", "pop", "setdefault"))
 IN_PLACE = frozenset(("np", "numpy", "torch", "random", "list"))  # np.copyto(out, x) changes out
+MOST_MAGICS = 50  # of a cell that are looked at one by one: each costs a compilation
+# of a notebook: what they do to each other takes the square of their number
+MOST_STATEMENTS = 2000
+LONG = 200_000  # characters of all cells, beyond which the nodes of their syntax trees are counted
+MOST_NODES = 60_000
+DEEPEST = 100  # levels of a syntax tree that are read where they are too many
 FILES = "<files>"  # all files together count as one name, changed by what writes one
 PYTHON_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 
@@ -102,7 +108,8 @@ def _without_magics(source: str) -> str:
         if not lines[first].lstrip().startswith(PYTHON_CELL_MAGICS):
             return "\n" * (len(lines) - 1)
         lines[first] = ""
-    for _ in lines:  # only where Python cannot go on: `% x` may also continue the line before
+    # only where Python cannot go on: `% x` may also continue the line before
+    for _ in range(MOST_MAGICS):
         try:
             compile("\n".join(lines), "<cell>", "exec", ast.PyCF_ONLY_AST | TOP_LEVEL_AWAIT)
             break
@@ -117,6 +124,8 @@ def _without_magics(source: str) -> str:
         while lines[end].endswith("\\") and end + 1 < len(lines):
             end += 1
         lines[at : end + 1] = [_line_as_python(lines[at].rstrip("\\")), *[""] * (end - at)]
+    else:
+        lines = [_line_as_python(line) for line in lines]
     return "\n".join(lines)
 
 
@@ -131,7 +140,8 @@ def _line_as_python(line: str) -> str:
 
 
 def statements(cells: Sequence[NotebookCell]) -> list[Statement]:
-    """Every top-level statement of the code cells, in order, with what it reads and writes.
+    """Every top-level statement of the code cells, in order, with what it reads and writes; of
+    more than anybody writes by hand, as many as can be read while others wait.
 
     A statement that calls a function of the notebook also reads and changes what that does.
     """
@@ -146,6 +156,35 @@ def statements(cells: Sequence[NotebookCell]) -> list[Statement]:
             found.append(
                 Statement(number, index, first, node.end_lineno or node.lineno, source, node)
             )
+    found = found[:MOST_STATEMENTS]
+    if sum(len(cell.source) for cell in cells) > LONG:
+        found = _of_few_nodes(found)
+    try:
+        return _all_with_names(found)
+    except RecursionError:
+        # so deep is nothing that a person writes; what else there is is read without it
+        return _all_with_names([s for s in found if _depth(s.node) <= DEEPEST])
+
+
+def _of_few_nodes(found: Iterable[Statement]) -> list[Statement]:
+    kept, left = [], MOST_NODES
+    for statement in found:
+        nodes = sum(1 for _ in ast.walk(statement.node))
+        if nodes <= left:
+            kept.append(statement)
+            left -= nodes
+    return kept
+
+
+def _depth(node: ast.AST) -> int:
+    level, depth = [node], 0
+    while level:
+        level = [child for above in level for child in ast.iter_child_nodes(above)]
+        depth += 1
+    return depth
+
+
+def _all_with_names(found: Sequence[Statement]) -> list[Statement]:
     modules = {
         (alias.asname or alias.name).partition(".")[0]
         for s in found

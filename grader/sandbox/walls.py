@@ -123,8 +123,10 @@ class Walls:
                     rules.allow_path(path, access)
                 every = files & ~(AccessFS.MAKE_BLOCK | AccessFS.MAKE_CHAR)
                 shared = ["/dev/shm"] if self.alone else []
-                for path in (*run["folders"].values(), *run["also"], *shared):
+                for path in (*run["folders"].values(), *shared):
                     rules.allow_path(path, every)
+                for path in run["also"]:  # where a cold kernel's sockets are, on the machine's disk
+                    rules.allow_path(path, every & ~_made_of_bytes(AccessFS))
             rules.restrict()
         if self.no_truncation is not None:
             _load(self.no_truncation)
@@ -147,6 +149,12 @@ class Walls:
         if self.alone:  # all that is there is what the outer wall lets be seen
             found.append(("/", AccessFS.READ_DIR))
         return found
+
+
+def _made_of_bytes(access):
+    """Rights by which a folder can be filled."""
+    made = access.MAKE_REG | access.MAKE_DIR | access.MAKE_SYM | access.MAKE_FIFO
+    return made | access.WRITE_FILE | access.TRUNCATE | access.REFER
 
 
 def _own_world(run):
@@ -248,7 +256,7 @@ def _limits(run, alone):
 # seccomp: the calls that no notebook needs -----------------------------------------------------
 
 DENIED = """
-ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp pidfd_getfd
+ptrace vmsplice process_vm_readv process_vm_writev process_madvise process_mrelease kcmp pidfd_getfd
 mount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr
 unshare setns bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register
 add_key request_key keyctl kexec_load kexec_file_load init_module finit_module delete_module
@@ -265,6 +273,9 @@ chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futime
 setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr setxattrat removexattrat
 file_setattr
 """.split()
+# FS_IOC_SETFLAGS as 64 and as 32 bits have it, FS_IOC_FSSETXATTR, FS_IOC_SETVERSION likewise: of a
+# file that may only be read, too
+FLAGS_SET = (0x40086602, 0x40046602, 0x401C5820, 0x40087602, 0x40047602)
 # calls younger than many a libseccomp; these numbers are the same on every processor
 YOUNG = {"fchmodat2": 452, "setxattrat": 463, "removexattrat": 466, "open_tree_attr": 467}
 YOUNG["file_setattr"] = 469
@@ -314,6 +325,10 @@ def _filter(alone):
         for number, value in ((1, socket.SOL_SOCKET), (2, socket.SO_SNDBUF))
     )
     rule(sc.ERRNO(0), "setsockopt", level, buffer)
+    rule(sc.ERRNO(errno.EACCES), "fcntl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, 1024))  # F_SETLEASE
+    # "done" too: nobody else is there to be kept out, and a file takes locks without end
+    for number in (6, 7, 37, 38):  # F_SETLK, F_SETLKW, and those of open files
+        rule(sc.ERRNO(0), "fcntl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, number))
     for number in (0x5412, 0x541C):  # TIOCSTI, TIOCLINUX: typing into a terminal
         rule(sc.ERRNO(errno.EPERM), "ioctl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, number))
     for name, argument in (("prlimit64", 0), ("setpriority", 1), ("ioprio_set", 1)):
@@ -331,6 +346,8 @@ def _filter(alone):
                 rule(sc.ERRNO(errno.EACCES), name, sc.Arg(1, sc.MASKED_EQ, 0xF, kind))
         for name in PRETENDED:
             rule(sc.ERRNO(0), name)
+        for number in FLAGS_SET:
+            rule(sc.ERRNO(0), "ioctl", sc.Arg(1, sc.MASKED_EQ, 0xFFFFFFFF, number))
         # no unix socket of the machine by its path: docker, dbus, an ssh agent
         for name in ("connect", "sendmmsg"):
             rule(sc.ERRNO(errno.EACCES), name)

@@ -19,6 +19,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 
 import grader_walls
@@ -291,6 +292,7 @@ class Zygote:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         run = request["run"]
         os.environ.update(request["environment"])
+        tempfile.tempdir = None  # what the zygote found may be another place
         self.walls.up(run)
         if not self.config["alone"]:
             import pyprctl

@@ -124,10 +124,10 @@ def test_cold_kernels_give_the_same_marks(command, tmp_path):
         assert (tmp_path / "cold" / name).read_bytes() == (tmp_path / "pipe" / name).read_bytes()
 
 
-def graded(results, **flags):
+def graded(results, *files, **flags):
     warned = []
     made = pipeline.run(
-        [COLAB1],
+        files or [COLAB1],
         settings(None, {"run.output": results, **flags}, {}),
         told=lambda intake, plan: None,
         warned=warned.append,
@@ -145,6 +145,28 @@ def test_where_there_are_no_pipe_kernels_cold_ones_do_and_that_is_said(monkeypat
     assert made.gradebook.kernel == "cold"
     assert run_json(tmp_path / "r")["notices"] == warned
     assert made.gradebook.grades[0].notebooks[0].earned == 30
+
+
+def test_a_bug_in_judging_one_notebook_costs_no_other_one_its_marks(monkeypatch, tmp_path):
+    other = COLAB1.with_name(COLAB1.name.replace("R13940001", "R13940002"))
+    suspected = pipeline.suspicions.suspected
+
+    def failing(judgements, questions, published, cells):
+        if cells == records["R13940002"].submission.cells:
+            raise OverflowError("a number that nobody thought of")
+        return suspected(judgements, questions, published, cells)
+
+    made, _ = graded(tmp_path / "r", COLAB1, other)
+    records = {g.student: g.notebooks[0].record for g in made.gradebook.grades}
+    monkeypatch.setattr(pipeline.suspicions, "suspected", failing)
+    made, _ = graded(tmp_path / "r", COLAB1, other)
+
+    right, broken = (grade.notebooks[0] for grade in made.gradebook.grades)
+    assert right.earned == 30
+    assert broken.earned is None
+    assert "a bug of the grader's: OverflowError: a number that nobody" in broken.problem
+    assert [note.became for note in made.gradebook.files] == ["graded", "needs_person"]
+    assert len(list((tmp_path / "r").glob("bug-*.txt"))) == 1
 
 
 def test_who_asks_for_pipe_kernels_gets_no_others(monkeypatch, tmp_path):

@@ -1,9 +1,12 @@
 """The losses that a notebook printed, read as a curve, and the signs that it trained at all."""
 
 import math
+import time
 
 import pytest
 
+from grader.authoring import Tolerance
+from grader.grade import suspicions
 from grader.grade.training import curve, quoted, training
 from grader.model import Execution, Losses, NotebookCell, Outcome, Printed
 
@@ -217,3 +220,40 @@ def test_a_loss_before_the_first_epoch_stands_at_the_start():
     found = curve(["loss 9.0\nepoch 1 loss 5.0\n"])
 
     assert [(losses.at, losses.loss) for losses in found.series] == [((0.0, 1.0), (9.0, 5.0))]
+
+
+LONG = {  # each took from seconds to hours
+    "blanks after an epoch": "epoch" + " " * 1500 + "!",
+    "blanks after a loss": "loss" + " " * 20_000 + "!",
+    "digits": "1" * 40_000 + "!",
+    "a list of what may be one number": "loss: [" + "1,111," * 14 + "!",
+    "a quoted number": "loss: " + "1" * 40_000 + "!",
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_no_line_takes_more_time_than_its_length(name):
+    began = time.process_time()
+
+    curve([LONG[name]])
+    list(quoted(LONG[name]))
+    suspicions.saved([NotebookCell("code", "", output=LONG[name])], [1.0, 2.0, 3.0], Tolerance())
+
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"epoch {'9' * 5000} loss: 1",
+        f"epoch {'9' * 400}, batch {'9' * 400} / {'9' * 400} batches, loss: 1",
+        f"loss: 1e{'9' * 5000}, loss: 0e{'9' * 5000}, ppl: 0e400, ppl: 1e-400, loss: 0e999",
+        f"loss: {'9' * 5000}, loss: {'9,999' * 2000}",
+    ],
+    ids=["epoch", "batch", "exponents", "digits"],
+)
+def test_no_number_is_too_large_to_be_read(line):
+    read = curve([line, "epoch 1 loss: 2"])
+
+    assert all(math.isfinite(at) for losses in read.series for at in losses.at)
+    list(quoted(line))

@@ -1,5 +1,7 @@
 """Written answers: which text of a notebook answers which question."""
 
+import time
+
 import pytest
 
 from grader.authoring import Written
@@ -147,7 +149,13 @@ def test_a_page_is_read_as_its_text():
 
 def test_hostile_texts_are_read_in_time_that_grows_with_their_length():
     texts = ["# " * 50_000, "**" * 50_000, "<b>" * 50_000, "a: " * 50_000, "=\n" * 50_000]
+    # each of these took from a second to days
+    texts += [" " * 20_000 + "!", "# a" + " " * 20_000 + "!", "**a**" + " " * 20_000 + "!"]
+    texts += ["Method" + " " * 20_000, "1" * 20_000 + "!", "1." + " " * 20_000 + "!"]
+    began = time.process_time()
     cells = [NotebookCell("markdown", text) for text in texts]
     cells += [NotebookCell("code", "#" * 50_000), NotebookCell("code", "(" * 50_000)]
 
     written_answers(cells, [DESCRIPTION, DISCUSSION])
+
+    assert time.process_time() - began < 3

@@ -143,6 +143,20 @@ if os.getxattr(OTHER_FILE, 'user.other') == b'!':
     print('REACHED')""",
     ),
     *_attacks(
+        "change_modes",
+        also="landlock",  # which lets them be done to what may be read
+        flags="""import fcntl, os
+with open(HOME_FILE) as file:
+    no_dump = 0x40
+    before = int.from_bytes(fcntl.ioctl(file, 0x80086601, bytes(8)), 'little')
+    fcntl.ioctl(file, 0x40086602, (before ^ no_dump).to_bytes(8, 'little'))
+    if int.from_bytes(fcntl.ioctl(file, 0x80086601, bytes(8)), 'little') != before:
+        print('REACHED')""",
+        lease="""import fcntl, os
+if not fcntl.fcntl(os.open(HOME_FILE, os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK):
+    print('REACHED')""",
+    ),
+    *_attacks(
         "change_settings",
         proc="import os\nos.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)\nprint('REACHED')",
     ),
@@ -325,6 +339,29 @@ made = libc.shmget(0, ctypes.c_size_t(4096), 0o1600)
 if made >= 0:
     libc.shmctl(made, 0, None)
     print('REACHED')""",
+        vmsplice=CALL
+        + """import os
+ours, theirs = os.pipe()
+page = ctypes.create_string_buffer(1)
+class Part(ctypes.Structure):
+    _fields_ = (('address', ctypes.c_void_p), ('size', ctypes.c_size_t))
+part = Part(ctypes.addressof(page), 1)
+if ctypes.CDLL(None).vmsplice(theirs, ctypes.byref(part), ctypes.c_ulong(1), 0) == 1:
+    print('REACHED')
+os.close(ours)
+os.close(theirs)""",
+        locks="""import fcntl, os
+with open('locked', 'w') as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    child = os.fork()
+    if not child:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print('REACHED')""",
         sockets="""import socket
 for s in socket.socketpair():
     before = s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from grader.authoring import Cell, case
+from grader.errors import SandboxError
 from grader.judge.questions import judge_question
-from grader.model import Outcome
-from grader.sandbox import notebook
+from grader.model import NotebookCell, Outcome
+from grader.sandbox import notebook, slices
 from grader.sandbox.probe import Cases
 from grader.wire import Opaque
 from reference.week14 import attention, generation, positional_encoding
@@ -931,3 +932,20 @@ def test_no_more_results_are_held_inside_than_go_together(observe):
             return running.outputs[0]["text"]
 
     assert observe.run(printed()) == " ".join(["made made made 3"] * 3) + "\n"
+
+
+def test_no_request_outgrows_the_memory_of_the_grader():
+    """Each definition comes with the cell in which it stands: a cell of many is many times sent."""
+    cell = "def often(x):\n    return x\n" * 1500
+    question = asking("often", case(1))
+    statements = slices.statements([NotebookCell("code", cell)])
+
+    with pytest.raises(SandboxError, match="too long to be asked"):
+        notebook.probe.request(
+            question,
+            {t: Cases(t.draw(1)) for t in question.trials},
+            notebook.probe.Way(statements),
+            {"often"},
+            1,
+            careful=True,
+        )

@@ -1,5 +1,7 @@
 """What notebooks written for Colab do works here, and is noted where it was adapted."""
 
+import time
+
 import pytest
 
 from grader.authoring import case
@@ -369,6 +371,15 @@ def test_what_a_notebook_printed_is_kept_as_a_terminal_shows_it_in_the_end(obser
     execution, _ = observe(cells, keeps_printed=True, cell_seconds=1, output_bytes=10**9)
 
     assert execution.printed == (Printed(1, "epoch 1 loss 5.5\n\nlast\n"), Printed(3, "then\n"))
+
+
+def test_a_long_line_is_kept_in_time_that_grows_with_its_length(observe):
+    began = time.process_time()
+
+    execution, _ = observe(["print('x' * 100_000)"], keeps_printed=True)
+
+    assert len(execution.printed[0].text) == 100_001
+    assert time.process_time() - began < 3  # it was a minute
 
 
 def test_nothing_printed_is_kept_of_a_notebook_that_does_not_train(observe):

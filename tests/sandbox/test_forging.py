@@ -1372,3 +1372,20 @@ frame = struct.pack("<I", len(body) + 1) + b"i" + body"""
             return kept
 
     assert observe.run(descriptors()) < 10
+
+
+@in_pipes
+def test_large_results_without_an_end_are_not_kept(observe):
+    large = """
+each(lambda own: lambda *args: np.random.rand(2**20))"""
+
+    tracemalloc.start()
+    try:
+        _, judged = marked(observe, [PROGRAMS, TOOLS, large])
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert {judgement.earned for judgement in judged.values()} == {None}
+    assert "its results together are too large" in judged["softmax"].finding.advice
+    assert most < 2**28  # it was as many times the size of one as there are cases and questions

@@ -8,6 +8,7 @@ import ast
 import contextlib
 import io
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -1201,3 +1202,39 @@ def test_a_result_under_another_name_is_what_its_loop_made_and_printed(cells, na
 def test_several_asked_names_are_never_looked_for_under_others():
     every = slices.statements([NotebookCell("code", "for i in y:\n    out = i\nprint(out)")])
     assert slices.made_as(every, ("a", "b"), ()) == ("a", "b")
+
+
+def test_a_cell_of_nothing_but_magics_takes_little_time():
+    source = "%matplotlib inline\n" * 1500 + "def f(x):\n    return x"
+    began = time.process_time()
+
+    (statement,) = slices.definitions(slices.statements([NotebookCell("code", source)]), "f")
+
+    assert statement.line == 1501
+    assert time.process_time() - began < 3  # a compilation for each of them would take 10
+
+
+@pytest.mark.parametrize(
+    "deep", ["1" + " + 1" * 800, "a" + ".a" * 800, "f" + "(1)" * 800], ids=["sums", "dots", "calls"]
+)
+def test_what_is_nested_too_deeply_hides_nothing_but_itself(deep):
+    every = slices.statements([NotebookCell("code", f"x = {deep}\ny = x\ndef f(): return y")])
+
+    assert [s.writes for s in every] == [{"y"}, {"f"}]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "".join(f"x{i} = x{i - 1}\n" for i in range(20_000)),
+        "if x:\n" + "".join(f" x{i} = y; x{i}.append(x{i - 1})\n" for i in range(20_000)),
+    ],
+    ids=["statements", "one statement"],
+)
+def test_a_notebook_longer_than_anybody_writes_does_not_let_others_wait(source):
+    began = time.process_time()
+
+    every = slices.statements([NotebookCell("code", "y = 1"), NotebookCell("code", source)])
+
+    assert every[0].writes == {"y"}
+    assert time.process_time() - began < 20  # it was minutes

@@ -26,7 +26,7 @@ import pytest
 
 from grader.authoring import case
 from grader.model import Limits
-from grader.sandbox import kernel, ladder, notebook, outer, pipe
+from grader.sandbox import folders, kernel, ladder, notebook, outer, pipe
 from grader.sandbox.kernel import Ran
 from grader.sandbox.probe import Cases
 from grader.sandbox.threats import THREATS
@@ -479,6 +479,43 @@ def test_who_takes_too_much_memory_is_told_or_ended(lab, name, letter):
     assert seen.next == "42"
 
 
+# each of several processes takes as much as a kernel has at its start, which is shared and not
+# counted; the walls let each have it
+OFTEN = """import ctypes, os, subprocess, sys, time
+with open('/proc/self/status') as file:
+    base = next(int(line.split()[1]) * 1024 for line in file if line.startswith('RssAnon'))
+hog = f"import time; x = bytearray(b'x' * {base * 8 // 10}); time.sleep(2)"
+def fork():
+    child = os.fork()
+    if not child:
+        exec(hog)
+        os._exit(0)
+    return child
+count = 2 * 2**28 // base
+"""
+OFTENS = {
+    "programs": "made = [subprocess.Popen([sys.executable, '-SEc', hog]) for _ in range(count)]\n"
+    "for child in made:\n    child.wait()\nprint('REACHED')",
+    "forks": "for child in [fork() for _ in range(count)]:\n    os.waitpid(child, 0)\n"
+    "print('REACHED')",
+}
+
+
+@pytest.mark.parametrize("letter", "ABC")
+@pytest.mark.parametrize("name", OFTENS)
+def test_what_a_kernel_has_at_its_start_is_not_had_by_each_process_anew(lab, name, letter):
+    seen = lab.run(OFTEN + OFTENS[name], taken=RUNGS[letter])
+
+    assert (seen.ran.how, seen.ran.error, seen.next) == ("gone", TOO_MUCH, "42")
+
+
+@pytest.mark.parametrize("name", OFTENS)
+def test_with_a_larger_limit_many_processes_have_it(lab, name):
+    most = replace(LIMITS, memory_bytes=2**30)
+
+    assert lab.run(OFTEN + OFTENS[name], limits=most).text == "REACHED\n"
+
+
 @pytest.mark.parametrize("name", HOGS)
 def test_without_the_walls_the_watch_alone_ends_who_takes_too_much_memory(lab, name):
     source = HOGS[name][0].replace("\nprint('REACHED')", "\nimport time\ntime.sleep(0.5)")
@@ -578,6 +615,29 @@ time.sleep(1.5)
 print('REACHED')"""
 
 
+TEMPORARY = """import os, tempfile
+with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile() as file:
+    print(os.path.dirname(folder) == os.path.dirname(file.name) == os.environ['TMPDIR'])"""
+
+
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
+@pytest.mark.parametrize("letter", "ABC")
+def test_a_kernel_has_a_place_for_temporary_files(lab, letter, kind):
+    assert lab.run(TEMPORARY, taken=RUNGS[letter], kind=kind).text == "True\n"
+
+
+LOCK = "import multiprocessing\nmultiprocessing.Lock()\nprint('REACHED')"
+
+
+@pytest.mark.parametrize("letter", "AB")
+def test_processes_share_locks_or_the_banner_says_that_they_do_not(lab, letter):
+    banner = " ".join(attacks.standing_without(RUNGS[letter]).banner)
+
+    seen = lab.run(LOCK, taken=RUNGS[letter])
+
+    assert (seen.text == "REACHED\n") == ("multiprocessing" not in banner), seen.ran
+
+
 @pytest.mark.parametrize("where", [".", "/tmp", "/dev/shm", "/root"])
 def test_all_places_of_a_kernel_together_hold_no_more_than_the_limit(lab, where):
     where = outer.FOLDERS["home"] if where == "/root" else where
@@ -612,6 +672,74 @@ with open('hog', 'wb') as file:
     seen = lab.run(unlinked, taken=RUNGS["B"])
 
     assert seen.ran.error == "OSError: [Errno 27] File too large (a notebook may write 16 MB)"
+
+
+CONNECTION = """import os, time
+from ipykernel.kernelapp import IPKernelApp
+place = os.path.dirname(IPKernelApp.instance().abs_connection_file)
+"""
+HELD = """with open(place + '/hog', 'wb') as file:
+    file.write(bytes(2**20))
+    print('REACHED')"""
+SOCKET_FILES = """import socket
+for number in range(2000):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(f'{place}/{number}')
+time.sleep(1.5)
+print('REACHED')"""
+
+
+@pytest.mark.parametrize("letter", "AB")
+def test_where_a_cold_kernel_has_its_sockets_no_file_can_be_made(lab, letter):
+    seen = lab.run(CONNECTION + HELD, taken=RUNGS[letter], kind="cold")
+
+    assert "Permission denied" in seen.ran.error
+    assert seen.text == ""
+
+
+def test_without_landlock_one_can(lab):
+    seen = lab.run(CONNECTION + HELD, taken=frozenset(["landlock"]), kind="cold")
+
+    assert seen.text == "REACHED\n"
+
+
+def test_nor_sockets_without_end(lab, monkeypatch):
+    for most, said in ((1000, ""), (10_000, "REACHED\n")):
+        monkeypatch.setattr(folders, "MOST_ENTRIES", most)
+
+        seen = lab.run(CONNECTION + SOCKET_FILES, kind="cold")
+
+        assert seen.text == said, seen.ran
+
+
+DEEP = """import os
+for _ in range(3000):
+    os.mkdir('d')
+    os.chdir('d')
+with open('hog', 'wb') as file:
+    file.write(bytes(2**20))"""
+CLOSED = """import os
+os.mkdir('closed', 0o300)
+with open('closed/hog', 'wb') as file:
+    file.write(bytes(2**20))"""
+
+
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
+@pytest.mark.parametrize("letter", "ABC")
+@pytest.mark.parametrize("source", [DEEP, CLOSED], ids=["deep", "closed"])
+def test_whatever_folders_a_kernel_makes_nothing_of_them_is_left(lab, source, letter, kind):
+    seen = lab.run(source, taken=RUNGS[letter], kind=kind)
+
+    assert seen.ran.how == "ok" or "nobody could look" in seen.ran.error
+    assert seen.next == "42"
+    assert not [path for path in lab.home.glob("k*") if path.is_dir()]
+
+
+def test_folders_in_which_nobody_can_look_are_no_place_to_hide_files(lab):
+    seen = lab.run(f"{DEEP}\nimport time\ntime.sleep(2)", taken=RUNGS["B"])
+
+    assert (seen.ran.how, seen.next) == ("gone", "42")
+    assert seen.ran.error == "it made folders in which nobody could look"
 
 
 # processes and the processor ----------------------------------------------------------------------
@@ -920,6 +1048,25 @@ def test_whatever_a_kernel_sends_the_grader_goes_on_and_does_not_grow(lab, name)
     assert seen.ran.how == "gone", seen.ran
     assert seen.grown < 300 * MB
     assert seen.next == "42"
+
+
+ODD_REPLIES = {
+    "lines that are a number": "'traceback': 7",
+    "names that are lists": "'ename': [[]], 'evalue': {}, 'traceback': [[], {}, None]",
+    "a name as deep as can be read": "'ename': eval('[' * 90 + ']' * 90)",
+}
+
+
+@pytest.mark.parametrize("name", ODD_REPLIES)
+def test_an_odd_error_is_one_all_the_same(lab, name):
+    source = f"""{WIRE}
+reply = {{'status': 'error', {ODD_REPLIES[name]}}}
+frame(json.dumps({{'header': {{}}, 'msg_type': 'execute_reply', 'parent_header': about,
+                  'content': reply}}).encode(), b's')"""
+
+    seen = lab.run(source)
+
+    assert (seen.ran.how, seen.ran.error, seen.next) == ("raised", "", "42")
 
 
 def test_without_the_bound_on_a_message_the_grader_would_read_it_all(lab, monkeypatch):
