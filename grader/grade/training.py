@@ -40,7 +40,8 @@ _LOSS = re.compile(
                          | (?P<perplexity> ppls? | perplexit(?:y|ies) ) ) (?![a-z])
           | (?P<chinese_loss> (?:損失|损失)(?:函數|函数)?值? )
           | (?P<chinese_perplexity> 困惑度|混淆度 ) )
-        (?: [\s:=\uff1a|'"()\[\]>~≈_]*+        # loss: 5.43, 'loss': tensor(5.43
+        (?: [\s:=\uff1a|'"()\[\]>→~≈_]*+ (?: ->\s*+ )?   # loss: 5.43, 'loss': tensor(5.43
+          | \s per \s (?:token|word|batch|sample|step) \s*+
           | [^\n=:\uff1a|,\uff0c;\d]{0,30}      # loss after epoch 3: 5.43
             (?: \d++ [^\n=:\uff1a|,\uff0c;\d]{0,10} )? [=:\uff1a]\s*+ )
         (?: (?: of | is | was | about | around | 約 | 约 | 大約 | 為 | 为 | 是 ) \s*+ ){0,3}
@@ -53,7 +54,8 @@ _LIST = re.compile(rf"\[\s*+((?:(?:{_VALUE})\s*+,\s*+)++(?:{_VALUE})?)\s*+\]", r
 _BEST = re.compile(r"(?<![a-z])(?:best|lowest|minimum|min)(?![a-z])|最佳|最好|最低", re.IGNORECASE)
 _EPOCH = re.compile(
     r"(?<![a-z])epoch(?!s)\s*+(?:no\.?|#)?\s*+['\"\[(:=#|\uff1a]*+\s*+(\d{1,9})(?!\d)"
-    r"|第\s*+(\d{1,9})\s*+(?:個|个)?\s*+(?:輪|轮|回合|代|epoch)",
+    r"|第\s*+(\d{1,9})\s*+(?:個|个)?\s*+(?:輪|轮|回合|代|epoch|週期|周期)"
+    r"|(?:輪次|轮次|回合|週期|周期)\s*+[#:=\[(\uff1a]?\s*+(\d{1,9})(?!\d)",
     re.IGNORECASE,
 )
 _BATCH = re.compile(
@@ -62,6 +64,10 @@ _BATCH = re.compile(
     r"|(?<!\d)(\d{1,9})\s*+/\s*+(\d{1,9})\s*+(?:batches|steps|\[|批)",
     re.IGNORECASE,
 )
+_COLOUR = re.compile(r"\x1b\[[\d;]*+m")
+_GAP = re.compile(r"\s*\|\s*|\t+|\s{2,}|,\s*")  # between the cells of a table
+_NUMBER = re.compile(_VALUE, re.IGNORECASE)
+_RULE = re.compile(r"[\s|+:=-]*+")  # below its head
 _BAR = re.compile(r"\d%\|")  # of tqdm
 _ABOUT_LOSS = re.compile(r"loss|ppl|perplexity|損失|损失|困惑", re.IGNORECASE)
 
@@ -135,10 +141,10 @@ def _shows_training(cell: NotebookCell) -> bool:
 
 def _readings(text: str) -> Iterator[_Reading]:
     epoch = None
-    for line in text.splitlines():
+    for line in _named_rows(_COLOUR.sub("", text).splitlines()):
         said = _EPOCH.search(line)
         if said:
-            epoch = int(said[1] or said[2])
+            epoch = int(said[1] or said[2] or said[3])
         at = _BATCH.search(line)
         batch, of = (at[1] or at[3], at[2] or at[4]) if at else (None, None)
         found = [
@@ -156,6 +162,21 @@ def _readings(text: str) -> Iterator[_Reading]:
             if not reading.perplexity or reading.series not in losses:
                 # the perplexity beside a loss says the same once more
                 yield replace(reading, perplexity=reading.series in told)
+
+
+def _named_rows(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, with the name of its column before each number in the rows of a table."""
+    names: list[str] = []
+    for line in lines:
+        cells = [cell.strip() for cell in _GAP.split(line.strip(" |\t")) if cell.strip()]
+        if len(cells) > 1 and any(map(_ABOUT_LOSS.search, cells)) and not _NUMBER.search(line):
+            names = cells
+        elif names and len(cells) == len(names) and all(map(_NUMBER.fullmatch, cells)):
+            yield ", ".join(f"{name}: {cell}" for name, cell in zip(names, cells, strict=True))
+            continue
+        elif names and not _RULE.fullmatch(line):
+            names = []
+        yield line
 
 
 def _of_line(line: str) -> Iterator[_Reading]:
@@ -215,7 +236,7 @@ def _in_epochs(readings: Sequence[_Reading], first: int, most: int) -> Iterator[
         lasted[of] = max(lasted[of], (reading.epoch or 0) + first)
     reached = 0.0
     for key, reading in zip(keys, readings, strict=True):
-        done[key] += 1
+        done[key] += reading.batch is None
         if reading.epoch is None:
             yield float(done[key]) if reading.listed else reached
             continue

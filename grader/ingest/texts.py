@@ -30,6 +30,7 @@ INLINE_HEADING = re.compile(
     r"^\s*+(?:[-*]\s++)?(\*\*|__|)\s*+([^:\uff1a]{1,40}?)\s*+"
     r"(?:[:\uff1a]\s*+\1|\1\s*+[:\uff1a])\s*+(\S.*)$"
 )
+SENTENCE_ENDS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 UNDERLINE = re.compile(r"^\s{0,3}(?:=+|-{2,})\s*$")
 BOLD, PLAIN = 7, 8  # levels of headings without # marks, below all with them
 BESIDE = 0  # stands for the number of a cell where there is none
@@ -231,6 +232,9 @@ def _marked(
         fenced ^= text.lstrip().startswith("```")
         match = None if fenced else HEADING.match(text)
         begins = not fenced and not before.strip()  # a paragraph
+        # people leave no blank line where a sentence ended, or where a colon tells a heading
+        anew = begins or (not fenced and before.rstrip().endswith(SENTENCE_ENDS))
+        told = anew or (not fenced and text.rstrip().endswith((":", "\uff1a")))
         below = lines[i + 1] if i + 1 < len(lines) else ""
         before = text
         if match:
@@ -238,11 +242,11 @@ def _marked(
             yield _Line(cell, at, text if match[1] else _bare(match), level, file)
         elif begins and UNDERLINE.match(below) and text.strip():
             yield _Line(cell, at, text, 1 if "=" in below else 2, file)
-        elif begins and (rest := _inline(text, questions)):
+        elif anew and (rest := _inline(text, questions)):
             yield _Line(cell, at, text[: len(text) - len(rest)].rstrip(), PLAIN, file)
             yield _Line(cell, at, rest, 0, file)
         elif (
-            begins
+            told
             and len(lines) > 1
             and _plain_heading(cell, at, text, questions, loose and i == 0)
         ):

@@ -13,6 +13,7 @@ import genericpath
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import io
 import os
 import re
@@ -127,7 +128,10 @@ class _ColabFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 # packages that draw or keep a log: nothing that is judged depends on them
-ONLY_SHOW = frozenset("seaborn plotly bokeh altair wandb torchinfo torchsummary torchviz".split())
+ONLY_SHOW = frozenset(
+    "altair bokeh plotly seaborn tensorboard torchinfo torchsummary torchviz wandb".split()
+)
+NEEDS_TENSORBOARD = "torch.utils.tensorboard"
 
 
 class _Nothing(types.ModuleType):
@@ -166,7 +170,8 @@ class _NothingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.note = note
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] not in ONLY_SHOW:
+        asked = name.partition(".")[0] in ONLY_SHOW
+        if not asked and not name.startswith(NEEDS_TENSORBOARD):
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
@@ -176,6 +181,16 @@ class _NothingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module):
         package = module.__name__.partition(".")[0]
         self.note(f"the package {package!r} is not here: what it would have shown was left out")
+
+
+class _OnlyTensorboard(importlib.abc.MetaPathFinder):
+    """PyTorch's own door to a package that is not here, which would ask it for its version."""
+
+    def __init__(self, nothing):
+        self.nothing = nothing
+
+    def find_spec(self, name, path=None, target=None):
+        return self.nothing.find_spec(name) if name.startswith(NEEDS_TENSORBOARD) else None
 
 
 class _Imports(ast.NodeTransformer):
@@ -220,7 +235,10 @@ def _packages(shell, note, missing):
 
     shell.ast_transformers.append(_Imports())
     sys.meta_path.insert(0, _ColabFinder(note))
-    sys.meta_path.append(_NothingFinder(note))
+    nothing = _NothingFinder(note)
+    if importlib.util.find_spec("tensorboard") is None:
+        sys.meta_path.insert(0, _OnlyTensorboard(nothing))
+    sys.meta_path.append(nothing)
 
 
 # paths ---------------------------------------------------------------------------------
@@ -521,6 +539,17 @@ def _torch(paths, training_steps, note, torch):
     torch.mps.manual_seed = nothing()
     for name in "synchronize empty_cache set_device reset_peak_memory_stats".split():
         setattr(torch.cuda, name, nothing())
+
+    class Event:
+        """A moment on a GPU that is not here: no time passes between two."""
+
+        def __init__(self, *_, **__):
+            self.record = self.synchronize = self.wait = nothing()
+
+        def elapsed_time(self, _):
+            return 0.0
+
+    torch.cuda.Event = Event
     torch.cuda.get_device_name = lambda *_, **__: "CPU"
     torch.cuda.current_device = lambda: 0
     torch.cuda.device = lambda *_, **__: contextlib.nullcontext()
@@ -544,8 +573,9 @@ def _torch(paths, training_steps, note, torch):
     load, save = torch.load, torch.save
 
     @functools.wraps(load)
-    def load_here(f, map_location=None, *args, **kwargs):
-        return load(paths(f), "cpu", *args, **kwargs)
+    def load_here(f, map_location=None, *args, weights_only=False, **kwargs):
+        # whole models are loaded, as by Colab's PyTorch; it is the notebook's own file
+        return load(paths(f), "cpu", *args, weights_only=weights_only, **kwargs)
 
     @functools.wraps(save)
     def save_here(obj, f, *args, **kwargs):

@@ -21,7 +21,7 @@ DISCUSSION = Written(
     title="Conclusions and discussions",
     points=8,
     headings=(
-        *("conclusion", "discussion", "discuss", "concluding", "reflection"),
+        *("conclusion", "discussion", "discuss", "concluding", "reflection", "observation"),
         *("結論", "结论", "討論", "讨论", "心得", "總結", "总结", "結語", "结语"),
     ),
     prompts=("Conclusions and discussions",),

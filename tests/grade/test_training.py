@@ -59,6 +59,28 @@ BARS = (
             ((1, 5.25), (2, 5.1)),
             (),
         ),
+        (
+            "| epoch | train loss | val loss |\n|---|---|---|\n| 1 | 5.5 | 5.25 |\n| 2 | 5 | 6 |",
+            "epoch",
+            ((1, 5.5), (2, 5)),
+            ((1, 5.25), (2, 6)),
+            (),
+        ),
+        (
+            "Epoch  Loss\nwarming up\n1  5.5\nepoch 1 loss per token 5.25",
+            "epoch",
+            ((1, 5.25),),
+            (),
+            (),
+        ),
+        ("週期 1:\x1b[1m損失\x1b[0m → 5.5\n週期 2:損失 -> 5", "epoch", ((1, 5.5), (2, 5)), (), ()),
+        (
+            "\rEpoch 1 Batch 1/2 Loss 6\rEpoch 1 Batch 2/2 Loss 5\nEpoch 1 avg loss = 5.5",
+            "epoch",
+            ((0.5, 6), (1.0, 5), (1.0, 5.5)),
+            (),
+            (),
+        ),
         ("损失 5.5\n损失 5.25", "line", ((1, 5.5), (2, 5.25)), (), ()),
         (
             "epoch 0, batch 5: loss 6.9\nepoch 0, batch 10: loss 6.5\nepoch 1, batch 5: loss 6.1",
@@ -106,7 +128,8 @@ BARS = (
         ("", "line", (), (), ()),
     ],
     ids=[
-        "PyTorch's example", "tqdm", "f-string", "epochs of how many", "chinese", "simplified",
+        "PyTorch's example", "tqdm", "f-string", "epochs of how many", "chinese", "table",
+        "numbers below no table", "colours and arrows", "bar and its end", "simplified",
         "batches from 0", "steps", "below a heading", "dictionary", "tensor", "list", "suffix",
         "number between", "best", "thousands", "trained twice", "no batch", "no loss", "nothing",
     ],

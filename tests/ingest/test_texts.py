@@ -67,6 +67,11 @@ CODE = "\x00print(1)"
         (["\x00# conclusion\nx = ("], ("", "")),
         (["Method\nA sentence about the conclusion of it, which is long.\nB"],
          ("A sentence about the conclusion of it, which is long.\nB", "")),
+        (["\x00# Method:\n# It attends\n# Discussion:\n# Yes"], ("It attends", "Yes")),
+        (["描述\n它會注意。\n結論\n很好"], ("它會注意。", "很好")),
+        (["Method: It attends.\nDiscussion: Yes."], ("It attends.", "Yes.")),
+        (["Method\nOf all sentences the\nconclusion: it is"],
+         ("Of all sentences the\nconclusion: it is", "")),
         ([], ("", "")),
     ],
     ids=[
@@ -76,7 +81,9 @@ CODE = "\x00print(1)"
         "another heading", "full-width colons", "in the line", "bold in the line", "underlined",
         "html", "no space", "headings of its own", "in two places", "only one headed",
         "an empty cell at the end", "comments", "a text in quotes", "a comment below code",
-        "a remark", "another remark", "no Python", "a word in a sentence", "nothing",
+        "a remark", "another remark", "no Python", "a word in a sentence",
+        "a colon tells", "after a sentence", "in the line after a sentence", "within a sentence",
+        "nothing",
     ],
 )  # fmt: skip
 def test_a_text_is_found_by_its_heading_or_its_place(cells, expected):

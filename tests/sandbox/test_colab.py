@@ -168,6 +168,8 @@ HABITS = {
         "torch.save(held, '/content/drive/MyDrive/held.pt')\n"
         "back = torch.load('/content/drive/MyDrive/held.pt', weights_only=False)\n"
         "assert back['device'] == device\n"
+        "torch.save(held['layer'], 'whole.pt')\n"
+        "assert isinstance(torch.load('whole.pt'), nn.Linear)\n"
         "torch.save(held['layer'].state_dict(), 'weights.pt')\n"
         "held['layer'].load_state_dict(torch.load('weights.pt', map_location='cuda'))\n"
         "held['layer'].load_state_dict(torch.load('weights.pt', torch.device('mps')))",
@@ -210,6 +212,8 @@ HABITS = {
     "the card": (
         "torch.cuda.empty_cache(); torch.cuda.synchronize(); torch.cuda.set_device(0)\n"
         "torch.cuda.get_device_name(0); torch.cuda.current_device()\n"
+        "start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event()\n"
+        "start.record(); end.record(); end.synchronize(); assert start.elapsed_time(end) == 0\n"
         "torch.cuda.memory_allocated()\ntorch.backends.cudnn.deterministic = True",
         None,
     ),
@@ -325,12 +329,15 @@ def test_a_notebook_whose_loader_still_has_its_workers_is_asked(observe):
 IMPORTS = """import no_such_package, json
 from no_other_package.part import something as other
 import seaborn as sns, numpy as np
-from plotly.subplots import make_subplots"""
+from plotly.subplots import make_subplots
+from torch.utils.tensorboard import SummaryWriter"""
 SHOWN = """sns.set_theme(style='dark')
 axes = sns.heatmap(np.eye(2), annot=True)
 axes.set(title='x')
 for trace in make_subplots(rows=1).data:
     pass
+with SummaryWriter('runs') as writer:
+    writer.add_scalar('loss', 1.0, 0)
 with sns.axes_style('white') as style:
     style['x'] = 1"""
 
