@@ -39,7 +39,8 @@ KEPT = (  # messages that nbclient keeps; streams have their own way
     "display_data execute_result update_display_data error comm_open comm_msg".split()
 )
 MOST_PARTS = 1_000_000  # brackets and commas of an answer: small lists weigh far more than bytes
-MOST_ANSWERED = 2**25  # characters of all answers to a question: they are kept with the records
+# characters of all answers to a question: they are kept with the records
+MOST_ANSWERED, MOST_FOR_EACH = 2**25, 2**20
 INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
 LOST_SECONDS = 15  # how long after a cell's end its last output may come
 WATCH_SECONDS = 0.1  # between two looks at what kernels use
@@ -82,7 +83,7 @@ class _Client(NotebookClient):
         self.over: asyncio.Future[None]  # done once a cell has printed more than it may
         self.received: list[str] | None = None
         self.most = 0  # of them
-        self.answered = 0  # characters of them, those among them that were not kept
+        self.room = 0  # characters that they may have together
         self.arrived = 0.0  # when the last of them came
 
     def begin(self) -> None:
@@ -103,8 +104,8 @@ class _Client(NotebookClient):
                 text = content["data"][MIME]
                 wanted = self.received is not None and len(self.received) < self.most
                 if self.received is not None and wanted and isinstance(text, str):
-                    self.answered += len(text)
-                    if self.answered <= MOST_ANSWERED:
+                    self.room -= len(text)
+                    if self.room >= 0:
                         self.received.append(text)
                         self.arrived = time.monotonic()
                 return None
@@ -292,7 +293,8 @@ class Kernel:
         """
         cell, arguments = _cell(""), () if argument is None else (argument,)
         self.client.begin()
-        self.client.received, self.client.most, self.client.answered = [], most, 0
+        self.client.received, self.client.most = [], most
+        self.client.room = max(MOST_ANSWERED, most * MOST_FOR_EACH)
         self.interrupted = False
         task = asyncio.ensure_future(
             self.manager.ask(self.client, cell, self._place(cell), function, *arguments)
@@ -306,7 +308,7 @@ class Kernel:
         failed = self.client.reply.get("status") == "error"
         if failed and self.client.reply.get("ename") != "KeyboardInterrupt":
             raise SandboxError(f"{function} failed in the kernel: {self._error()}")
-        if self.client.answered > MOST_ANSWERED:
+        if self.client.room < 0:
             raise SandboxError("its results together are too large to be read")
         messages: list[dict[str, Any]] = []
         left = MOST_PARTS
