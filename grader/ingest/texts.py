@@ -246,9 +246,7 @@ def _marked(
             yield _Line(cell, at, text[: len(text) - len(rest)].rstrip(), PLAIN, file)
             yield _Line(cell, at, rest, 0, file)
         elif (
-            told
-            and len(lines) > 1
-            and _plain_heading(cell, at, text, questions, loose and i == 0)
+            told and len(lines) > 1 and _plain_heading(cell, at, text, questions, loose and i == 0)
         ):
             yield _Line(cell, at, text, PLAIN, file)
         elif not (UNDERLINE.match(text) and i and _underlines(lines, i)):

@@ -5,10 +5,10 @@ import numpy as np
 from grader.authoring import Check, Question, Slip, case
 
 
-def encoding(length, d_model):
-    """PE of shape (length, d_model): PE[pos, 2i] = sin(pos / 10000^(2i/d_model)), PE[pos, 2i+1] the
+def encoding(length, d_model, base=10000):
+    """PE of shape (length, d_model): PE[pos, 2i] = sin(pos / base^(2i/d_model)), PE[pos, 2i+1] the
     cosine of the same."""
-    angle = np.arange(length)[:, None] / 10000 ** (np.arange(0, d_model, 2) / d_model)
+    angle = np.arange(length)[:, None] / base ** (np.arange(0, d_model, 2) / d_model)
     pe = np.zeros((length, d_model))
     pe[:, 0::2] = np.sin(angle)
     pe[:, 1::2] = np.cos(angle)[:, : d_model // 2]
@@ -23,8 +23,7 @@ def positional_encoding(d_model, x, p=None):
     """
     pe = np.repeat(encoding(len(x), d_model)[:, None], x.shape[1], axis=1)
     out = x + pe
-    told = {"out": out, "bare": pe, "other": out, "trained": False, "dtype": ""}
-    told["sentences"] = x.shape[1]
+    told = {"out": out, "bare": pe, "other": out, "batch": 0, "trained": False, "dtype": ""}
     if p is None:
         return told
     kept = np.random.default_rng(0).random(out.shape) >= p
@@ -37,11 +36,16 @@ def positional_encoding(d_model, x, p=None):
 def encode(PositionalEncoding, d_model, x, p=None):
     """What comes of x in evaluation (`out`), of zeros (`bare`; of ones, if zeros stay zeros), of x
     in another such layer (`other`), whether it is `trained`, its `dtype` where it is not that of x,
-    how many `sentences` it has: one that stands for all is told as often as x has them; and of x in
-    training (`train`), with the rate `p` of dropout that was asked for, None if none can be.
+    its `batch` where it is not that of x (-1: it has none); and of x in training (`train`), with
+    the rate `p` of dropout that was asked for, None if none can be.
+
+    A layer that scales x by sqrt(d_model) where the notebook's own model does not is given x
+    without that scale.
     """
+    import functools
     import inspect
     import itertools
+    import math
     import sys
 
     import torch
@@ -49,22 +53,31 @@ def encode(PositionalEncoding, d_model, x, p=None):
     name = getattr(PositionalEncoding, "__name__", "")
     x, rate = torch.from_numpy(np.array(x)).to(torch.get_default_dtype()), p or 0.0
 
+    def parameters(function):
+        return list(inspect.signature(function).parameters.values())
+
+    def needed(parameter):
+        unnamed = (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        return parameter.default is parameter.empty and parameter.kind not in unnamed
+
     # the layout: in the notebook's own model a change at one place spreads along the sentence, by
     # attention of whatever kind, and never to another sentence of the batch
 
     def observed_in(model):
-        """Along which axis of what `model` gives its encoding changes spread, and what it gives
-        beside it; None if that cannot be seen."""
+        """Along which axis of what `model` gives its encoding changes spread, what it gives beside
+        it, and whether it gives words as they were embedded; None if that cannot be seen."""
         layers = [m for m in model.modules() if type(m).__name__ == name]
         parts = [d for m in model.modules() for d in (vars(m), m._buffers, m._modules)]
         kept = [(part, dict(part)) for part in parts]
-        sizes = [m.num_embeddings for m in model.modules() if isinstance(m, torch.nn.Embedding)]
-        words = torch.arange(16).reshape(4, 4) % min(sizes, default=2)
+        tables = [m.weight for m in model.modules() if isinstance(m, torch.nn.Embedding)]
+        words = torch.arange(16).reshape(4, 4) % min(map(len, tables), default=2)
         given, changed = [], []
 
         def noise(x, *rest, **more):
             if not given:
-                given[:] = torch.randn_like(x), rest, more
+                ways = [table[w] for table in tables for w in (words, words.t())]
+                plain = any(w.shape == x.shape and torch.allclose(w, x) for w in ways)
+                given[:] = torch.randn_like(x), rest, more, plain
             out = given[0].clone()
             for place in changed:
                 out[place] += torch.randn_like(out[place])
@@ -91,17 +104,17 @@ def encode(PositionalEncoding, d_model, x, p=None):
             model.eval()
             for layer in layers:
                 layer.forward = noise
-            own = list(inspect.signature(model.forward).parameters.values())[1:]
-            needed = [q for q in own if q.default is q.empty and q.kind is q.POSITIONAL_OR_KEYWORD]
+            takes = parameters(model.forward)[1:]
+            takes = [q for q in takes if needed(q) and q.kind is not q.KEYWORD_ONLY]
             for other in (None, torch.zeros(4, 4), words):  # a mask, or other sentences
                 given.clear()
                 try:
                     with torch.no_grad():
-                        found = axis([other] * len(needed))
+                        found = axis([other] * len(takes))
                 except Exception:  # it wants something else, or is broken in another place
                     continue
                 if found is not None:
-                    return found, given[1], given[2]
+                    return found, *given[1:]
             return None
         finally:
             for part, was in kept:  # a model may keep what it makes for one size, such as a mask
@@ -116,6 +129,7 @@ def encode(PositionalEncoding, d_model, x, p=None):
         if any(type(part).__name__ == name for part in model.modules())
         if (found := observed_in(model))
     ][:4]
+    unscaled = bool(seen) and all(plain for *_, plain in seen)
     axes = {found[0] for found in seen}
     axis = axes.pop() if len(axes) == 1 else None
 
@@ -133,91 +147,120 @@ def encode(PositionalEncoding, d_model, x, p=None):
         values["batch_first"] = axis == 1
     roles = {
         "batch_first": ["batch_first"],
+        "training": ["train"],
         "dropout": ["drop", "prob"],
         "max_len": ["len", "max", "seq", "pos", "context", "block"],
         "d_model": ["model", "dim", "emb", "hid", "inp", "feature", "width", "channel"],
     }
 
-    def meant(name):
+    def role_of(name):
         said = name.lower()
         found = next((r for r, words in roles.items() if any(w in said for w in words)), said)
         return "dropout" if said == "p" else found
 
     def role(parameter):
-        found, default = meant(parameter.name), parameter.default
-        if type(default) is bool and found != "batch_first":
+        found, default = role_of(parameter.name), parameter.default
+        if type(default) is bool and found not in ("batch_first", "training"):
             return ""
         return "" if found == "max_len" and default == 10000 else found  # the base
 
-    def arguments(function, values, variable=True):
-        """Those of `function` by their roles; the others in the handout's order, if needed."""
-        own = list(inspect.signature(function).parameters.values())
-        left = [r for r in ("d_model", "dropout", "max_len") if r not in map(role, own)]
-        args, more = [], {}
-        for parameter in own:
-            said, needed = role(parameter), parameter.default is parameter.empty
+    class Settings(dict):
+        """Settings in one object or dictionary, by whatever names the notebook reads them."""
+
+        def __missing__(self, name):
+            return self["values"][role_of(name)]
+
+        def __getattr__(self, name):
+            try:
+                return self[name]
+            except KeyError:
+                raise AttributeError(name) from None
+
+    def arguments(function, values, left, variable):
+        """Those of `function` by their roles; the others are those of `left`, as they are needed;
+        `variable`: also where it takes any number."""
+        args, more, left = [], {}, list(left)
+        for parameter in parameters(function):
+            said = role(parameter)
             if parameter.kind is parameter.VAR_POSITIONAL:
                 args += [values[left.pop(0)] for _ in list(left) if variable]
             elif parameter.kind is parameter.VAR_KEYWORD:
                 more |= {one: values[one] for one in left}
             else:
-                if said not in values and needed:
+                if said not in values and needed(parameter):
                     said = left.pop(0) if left else said
-                value = values.get(said, None if needed else parameter.default)
+                value = values.get(said, None if needed(parameter) else parameter.default)
                 if parameter.kind is parameter.KEYWORD_ONLY:
                     more[parameter.name] = value
                 else:
                     args.append(value)
         return args, more
 
-    class Settings:
-        """Values in one object, by any name that means one of them: config["emb_dim"], config.p."""
+    class Applied(torch.nn.Module):
+        """A function of x, and of what else it takes, as a layer."""
 
-        def __init__(self, known):
-            self.known, self.asked = known, set()
+        def __init__(self, values):
+            super().__init__()
+            self.values = values
 
-        def __getattr__(self, name):
-            if meant(name) not in self.known:
-                raise AttributeError(f"what {name} would be is not known")
-            self.asked.add(meant(name))
-            return self.known[meant(name)]
+        def forward(self, x):
+            _, *others = parameters(PositionalEncoding)
+            more = {"max_len": len(x), "training": self.training}
+            given = {one.name: (self.values | more)[role(one)] for one in others
+                     if role(one) in self.values | more}  # fmt: skip
+            return PositionalEncoding(x, **given)
 
-        __getitem__ = __getattr__
+    def ways():
+        """From a rate of dropout to a new layer and whether it takes the rate, in each way in which
+        one may be made."""
 
-        def get(self, name, default=None):
-            return getattr(self, name, default)
+        def called(left, variable, dropout):
+            args, more = arguments(
+                PositionalEncoding, values | {"dropout": dropout}, left, variable
+            )
+            takes = any(value is dropout for value in [*args, *more.values()])
+            return PositionalEncoding(*args, **more), takes
 
-    def layer_of(dropout, way):
-        """A new layer in evaluation, and whether it took the rate."""
-        known = values | {"dropout": dropout}
-        args, more = arguments(PositionalEncoding, known, way == "variable")
-        settings = Settings(known)
-        if way == "settings":
-            args, more = [settings], {}
-        layer = PositionalEncoding(*args, **more)
-        set_training(layer, False)
-        taken = any(value is dropout for value in [*args, *more.values()])
-        return layer, taken or "dropout" in settings.asked
+        def of_settings(dropout):
+            one = Settings(values=values | {"dropout": dropout})
+            return PositionalEncoding(*[one for _ in filter(needed, own)]), True
+
+        def of_a_function(dropout):
+            takes = "dropout" in map(role, own)
+            return Applied(values | {"dropout": dropout}), takes
+
+        own = parameters(PositionalEncoding)
+        left = [r for r in ("d_model", "dropout", "max_len") if r not in map(role, own)]
+        for variable in (True, False):
+            yield functools.partial(called, left, variable)
+        for order in list(itertools.permutations(left))[1:]:
+            yield functools.partial(called, order, True)
+        yield of_settings
+        if inspect.isfunction(PositionalEncoding):
+            yield of_a_function
 
     def set_training(layer, on):
         for part in (layer, *getattr(layer, "__dict__", {}).values()):
             if isinstance(part, torch.nn.Module):
                 part.train(on)
 
-    def result(layer, x):
-        """What the layer makes of x, its positions along the first axis."""
+    def result(layer, x, draw=0):
+        """What the layer makes of x, its positions along the first axis, at the same draw of random
+        numbers the same."""
         asked = x.transpose(0, axis or 0).contiguous().clone()
         called = layer if callable(layer) else layer.forward
         if seen:
             rest = [len(x) if type(one) is int and one == 4 else one for one in seen[0][1]]
             more = seen[0][2]
         else:
-            own = inspect.signature(getattr(layer, "forward", layer)).parameters.values()
-            needed = [q for q in own if q.default is q.empty and q.kind is q.POSITIONAL_OR_KEYWORD]
-            rest = [(values | {"max_len": len(x)}).get(role(q)) for q in needed[1:]]
+            takes = [q for q in parameters(getattr(layer, "forward", layer)) if needed(q)]
+            takes = [q for q in takes if q.kind is not q.KEYWORD_ONLY]
+            rest = [(values | {"max_len": len(x)}).get(role(q)) for q in takes[1:]]
             more = {}
         try:
-            out = called(asked, *rest, **more)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(draw)
+                out = called(asked, *rest, **more)
         except Exception as error:
             if any(torch.is_tensor(one) or not seen for one in [*rest, *more.values()]):
                 raise RuntimeError(f"what it is given beside x is not known: {error}") from None
@@ -225,12 +268,7 @@ def encode(PositionalEncoding, d_model, x, p=None):
         out = out[0] if isinstance(out, (tuple, list)) and len(out) else out
         out = torch.as_tensor(out) if isinstance(out, np.ndarray) else out
         there = torch.is_tensor(out) and out.dim() > 1
-        return out.transpose(0, axis or 0) if there else out
-
-    def spread(out):
-        """One sentence that stands for all of x, as often as x has them; all else as it is."""
-        alone = torch.is_tensor(out) and out.shape == (len(x), 1, d_model)
-        return out.expand(x.shape) if alone else out
+        return out.transpose(0, axis or 0) if there and out.dim() == x.dim() else out
 
     def own_axis(layer):
         """The axis along which the layer's encoding differs, where the notebook shows none."""
@@ -242,35 +280,44 @@ def encode(PositionalEncoding, d_model, x, p=None):
         return 1 if along == [False, True] else 0
 
     failures = []
-    ways = ("variable", "named", "settings")
-    for dropout, way in itertools.product((rate, torch.nn.Dropout(rate)), ways):
+    for dropout, way in itertools.product((rate, torch.nn.Dropout(rate)), ways()):
         try:
-            layer, takes_dropout = layer_of(dropout, way)
+            layer, takes_dropout = way(dropout)
+            set_training(layer, False)
             if axis is None:
                 axis = own_axis(layer)
             with torch.enable_grad():
                 out = result(layer, x)
             break
         except Exception as error:
-            unknown = way == "settings" and str(error).endswith("would be is not known")
-            failures.insert(0 if unknown else len(failures), error)
+            failures.append(error)
     else:
         raise failures[0]
     if not torch.is_tensor(out):
         return out
     bare = result(layer, torch.zeros_like(x))
-    told = {
-        "out": spread(out),
-        "bare": spread(bare if bare.any() else result(layer, torch.ones_like(x))),
-        "other": spread(result(layer_of(dropout, way)[0], x)),
-        "trained": out.requires_grad,
-        "dtype": "" if out.dtype == x.dtype else str(out.dtype).removeprefix("torch."),
-        "sentences": out.shape[1] if out.dim() > 1 else 0,
-    }
+    times = math.sqrt(d_model)
+    comparable = unscaled and out.shape == bare.shape == x.shape
+    if comparable and torch.allclose(out - bare, times * x, 1e-3, 1e-3):
+        x = x / times
+        out = result(layer, x)
+    other, _ = way(dropout)
+    set_training(other, False)
+    ones = bare if bare.any() or out.requires_grad else result(layer, torch.ones_like(x))
+    made = {"out": out, "bare": ones, "other": result(other, x, draw=1)}
     if p is not None:
         set_training(layer, True)
-        told |= {"train": spread(result(layer, x)), "p": p if takes_dropout else None}
-    return told
+        made["train"] = result(layer, x)
+    batch = 0
+    if out.shape in ((len(x), 1, d_model), (len(x), d_model)) and x.shape[1] > 1:
+        batch = 1 if out.dim() == 3 else -1
+        made = {k: v.reshape(len(x), 1, d_model).expand_as(x) for k, v in made.items()}
+    told = made | {
+        "batch": batch,
+        "trained": out.requires_grad,
+        "dtype": "" if out.dtype == x.dtype else str(out.dtype).removeprefix("torch."),
+    }
+    return told if p is None else told | {"p": p if takes_dropout else None}
 
 
 def as_typed(d_model, x, p=None):
@@ -311,7 +358,7 @@ def odd_width(rng):
 
 # What is compared -------------------------------------------------------------------
 
-SEEN_BESIDE = 5  # numbers beside the values: sentences, its dtype's bits, random, trained, dropping
+SEEN_BESIDE = 5  # numbers beside the values: batch, its dtype's bits, random, trained, dropping
 UNASKED, NEVER, WELL, ANOTHER_RATE, UNSCALED, ELSE, ALWAYS, BEFORE_ADDING, CODES_ONLY = range(9)
 
 
@@ -324,7 +371,7 @@ def beside(result):
     again = np.asarray(result["other"], float)
     random = how != ALWAYS and not np.array_equal(out, again, equal_nan=True)
     bits = "".join(c for c in result["dtype"] if c.isdigit())
-    seen = [result["sentences"], float(bits or 0), random, bool(result["trained"]), how]
+    seen = [result["batch"], float(bits or 0), random, bool(result["trained"]), how]
     return np.concatenate([bare, out, np.broadcast_to(seen, (*out.shape[:-1], SEEN_BESIDE))], -1)
 
 
@@ -333,14 +380,40 @@ OFF = 0.08
 
 @np.errstate(all="ignore")
 def repeatable(result):
-    """The same without the values that differ from one time to the next."""
+    """The same without the values that differ from one time to the next, and without the batch:
+    the encoding alone may have none; waves of an odd base are those of `base_of`."""
     random, how = (result[..., at].max(initial=0) for at in (-3, -1))
     bare, out = parts(result)
     if random:
         bare, out = 0 * bare, out - bare
     elif how == ALWAYS:
         bare, out = 0 * bare, 0 * out
-    return np.concatenate([bare, out, result[..., -SEEN_BESIDE:]], -1)
+    elif base := base_of(bare):
+        waves = encoding(len(bare), bare.shape[-1], base)[:, None]
+        bare, out = 0 * bare + waves, out - bare + waves
+    return np.concatenate([bare, out, 0 * result[..., -5:-4], result[..., -4:]], -1)
+
+
+ANOTHER_BASE = 2000.0  # stands for all but those that slips in the exponent come to
+INVERTED = 1e-4
+
+
+def base_of(codes):
+    """The base that stands for that of these waves, if single numbers do not show it: INVERTED,
+    where float32 has lost the fastest, or ANOTHER_BASE; else None."""
+    length, *_, d_model = codes.shape
+    if codes.ndim != 3 or length < 2 or d_model < 4:
+        return None
+
+    def are_waves(base, columns=slice(None)):
+        waves = encoding(length, d_model, base)[:, None]
+        return np.allclose(codes[..., columns], waves[..., columns], 0, 1e-3)
+
+    if are_waves(INVERTED, length * INVERTED ** -(np.arange(d_model) / d_model) < 1000):
+        return INVERTED
+    base = np.arcsin(codes[1, 0, 2]) ** (-d_model / 2)
+    known = [abs(np.log(base / one)) < 0.01 for one in (1, 100, 1000, 10000, 10000**2)]
+    return None if any(known) or not are_waves(base) else ANOTHER_BASE
 
 
 def dropping(result):
@@ -404,10 +477,10 @@ def both(result):
 
 def kind(result):
     """The shape, and the dtype where it is another than that of x."""
-    bits = int(result[..., -4].max(initial=0))
-    length, sentences, *width = encoded(result).shape
-    sentences = int(result[..., -5].max(initial=0)) or sentences  # one may stand for all
-    return f"shape {(length, sentences, *width)}" + (f", float{bits}" if bits else "")
+    batch, bits = (int(result[..., at].flat[0]) if result.size else 0 for at in (-5, -4))
+    length, *others = encoded(result).shape
+    shape = (length, *([batch] * max(0, batch) if batch else others[:-1]), *others[-1:])
+    return f"shape {shape}" + (f", float{bits}" if bits else "")
 
 
 def even_columns(result):
@@ -552,22 +625,19 @@ def with_slips(
         return np.broadcast_to(np.expand_dims(pe, 1 - along), x.shape)
 
     def evaluated(x, pe):
-        out = dropped(x, pe, joined, p, rng) if always and p else joined(x, pe)
-        return np.broadcast_to(out, x.shape)
+        return dropped(x, pe, joined, p, rng) if always and p else joined(x, pe)
 
     pe = made()
     bare = evaluated(0 * x, pe)
     told = {
         "out": evaluated(x, pe),
-        "bare": bare if bare.any() else evaluated(np.ones_like(x), pe),
+        "bare": bare if bare.any() or trained else evaluated(np.ones_like(x), pe),
         "other": evaluated(x, made()),
+        "batch": 0,
         "trained": trained,
         "dtype": dtype,
-        "sentences": joined(x, pe).shape[1],
     }
-    if p is None:
-        return told
-    return told | {"train": np.broadcast_to(dropped(x, pe, joined, p, rng), x.shape), "p": p}
+    return told if p is None else told | {"train": dropped(x, pe, joined, p, rng), "p": p}
 
 
 def untouched(d_model, x, p=None):
@@ -578,6 +648,12 @@ def untouched(d_model, x, p=None):
 def halves(even, odd):
     """The columns of `even`, then those of `odd`."""
     return np.concatenate([even, odd], axis=1)
+
+
+def by_rows(even, odd):
+    """`even` in all columns of even rows, `odd` in those of odd ones."""
+    rows = np.arange(len(even))[:, None] % 2
+    return interleaved(*[np.where(rows == 0, even, odd)] * 2)
 
 
 def same(rate):
@@ -652,6 +728,17 @@ SLIPS = [
         divisors=same(lambda share: 100**share),
     ),
     Slip(
+        "another_base",
+        """Your waves are those of another base. In the formula it is 10000.""",
+        divisors=same(lambda share: ANOTHER_BASE**share),
+    ),
+    Slip(
+        "exponent_of_the_wrong_sign",
+        """You multiply the position by 10000^(2i/d_model). It is divided by it: the exponent of
+        torch.exp has a minus, -math.log(10000.0) / d_model.""",
+        divisors=same(lambda share: INVERTED**share),
+    ),
+    Slip(
         "integer_division_of_the_position",
         """You round position / 10000^(2i/d_model) down to a whole number, so neighbours get the
         same code. Use /, not //.""",
@@ -662,6 +749,12 @@ SLIPS = [
         """Your positions start at 1. The first token is position 0, encoded as 0, 1, 0, 1, ...: use
         torch.arange(0, length).""",
         start=1,
+    ),
+    Slip(
+        "rows_for_columns",
+        """Your even positions hold sines and your odd positions cosines. It is the columns that
+        take turns: pe[:, 0::2] holds the sines, pe[:, 1::2] the cosines.""",
+        arranged=by_rows,
     ),
     Slip(
         "degrees",
@@ -681,15 +774,14 @@ SLIPS = [
         joined=lambda x, pe: x * pe,
     ),
     Slip(
+        "subtracted",
+        """You subtract the encoding from x. It is added: x + pe.""",
+        joined=lambda x, pe: x - pe,
+    ),
+    Slip(
         "replaces_input",
         """You return the encoding itself, so the words are lost. Return x + pe.""",
         joined=lambda x, pe: pe,
-    ),
-    Slip(
-        "encoding_alone",
-        """You return a piece of the encoding itself, for one sentence, so the words are lost.
-        Return x + pe.""",
-        joined=lambda x, pe: pe[:, :1],
     ),
     Slip(
         "scaled_input",
@@ -760,6 +852,13 @@ SLIPS = [
         """Your encoding is learned: random numbers that training changes. Here it is computed from
         the position by the formula, and never changes.""",
         random=True,
+        trained=True,
+    ),
+    Slip(
+        "learned_from_zeros",
+        """Your encoding is learned: zeros that training changes. Here it is computed from the
+        position by the formula, and never changes.""",
+        joined=lambda x, pe: x,
         trained=True,
     ),
     Slip(

@@ -250,6 +250,29 @@ class PositionalEncoding(nn.Module):
     def forward(self, x, mask=None):
         return self.dropout(x + self.pe[:len(x), None]), self.pe
 """,
+    "of settings": """
+class PositionalEncoding(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.pe, self.dropout = table(config.n_positions, config["n_embd"]), nn.Dropout(config.drop)
+
+    def forward(self, x):
+        return self.dropout(x + self.pe[:len(x), None])
+""",
+    "names that say nothing, in another order": """
+class PositionalEncoding(nn.Module):
+    def __init__(self, n, d, p=0.1):
+        super().__init__()
+        self.pe, self.dropout = table(n, d), nn.Dropout(p)
+
+    def forward(self, x):
+        return self.dropout(x + self.pe[:len(x), None])
+""",
+    "a function of x": """
+def PositionalEncoding(x, p=0.1, training=True, scale=1.0):
+    pe = table(len(x), x.size(2))[:, None]
+    return nn.functional.dropout(scale * x + pe, p, training)
+""",
     "in place": """
 class PositionalEncoding(nn.Module):
     def __init__(self, d_model, dropout=0.1):
@@ -319,6 +342,14 @@ SLIPS = {  # what is written for what, its names, and what is lost
         {FIXED}),
     "learned_table": (BUFFER, learned("torch.randn"), {*VALUES, FIXED}),
     "double_precision": ("angle.cos()], -1)", "angle.cos()], -1).double()", {SHAPE}),
+    "another_base": (RATES, RATES.replace("10000", "math.e"), VALUES),
+    "exponent_of_the_wrong_sign": (f"{FROM_ZERO} /", f"{FROM_ZERO} *", VALUES),
+    "rows_for_columns": ("return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)",
+        "pe = angle.repeat_interleave(2, 1)\n"
+        "    pe[::2], pe[1::2] = pe[::2].sin(), pe[1::2].cos()\n"
+        "    return pe", VALUES),
+    "subtracted": ("x + self.pe", "x - self.pe", VALUES),
+    "learned_from_zeros": (BUFFER, learned("torch.zeros"), {*VALUES, FIXED}),
 }  # fmt: skip
 
 
@@ -333,6 +364,42 @@ def test_a_slip_is_named_and_loses_just_the_claims_that_it_breaks(judged, define
     assert judgement.finding.misconception == name
     failed = {v.claim for v in judgement.verdicts if v.possible and v.earned < v.possible}
     assert failed == lost
+
+
+@pytest.mark.parametrize("returned", ["self.pe[:len(x)]", "self.pe[:len(x), 0]"])
+def test_the_encoding_alone_without_its_batch_loses_its_shape_too(judged, defined, returned):
+    cells = [SEQUENCE_FIRST.replace("x + self.pe[:x.size(0)]", returned)]
+
+    judgement = judged(QUESTION, defined(*cells))
+
+    assert judgement.finding.misconception == "replaces_input"
+    failed = {v.claim for v in judgement.verdicts if v.possible and v.earned < v.possible}
+    assert failed == {SHAPE, ADDED, OTHERS}
+    shape = judgement.verdicts[0].finding.shown_by.got
+    assert shape == f"shape {(16, 1, 24) if returned.endswith('(x)]') else (16, 24)}"
+
+
+def test_random_numbers_at_each_call_are_a_random_table(judged, defined):
+    cells = [SEQUENCE_FIRST.replace("self.pe[:x.size(0)]", "torch.randn_like(x)")]
+
+    judgement = judged(QUESTION, defined(*cells))
+
+    assert judgement.finding.misconception == "random_table"
+    failed = {v.claim for v in judgement.verdicts if v.possible and v.earned < v.possible}
+    assert failed == {*VALUES, FIXED}
+
+
+SCALED = SEQUENCE_FIRST.replace("x + self", "x * math.sqrt(x.size(-1)) + self")
+
+
+def test_the_scale_may_be_in_the_layer_or_in_the_model_but_not_in_both(judged, defined):
+    in_neither = model().replace(" * math.sqrt(8)", "")
+    assert in_neither != model()
+
+    for cells in ((SCALED, in_neither), (SEQUENCE_FIRST, in_neither)):
+        assert judged(QUESTION, defined(*cells)).outcome is Outcome.PASSED
+    judgement = judged(QUESTION, defined(SCALED, model()))
+    assert judgement.finding.misconception == "scaled_input"
 
 
 def test_two_slips_are_named_together(judged, defined):
