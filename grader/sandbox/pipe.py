@@ -358,7 +358,7 @@ class PipeClient:
         self.blocked: asyncio.TimerHandle | None = None  # while the kernel takes nothing
         self.descriptors: list[int] = []
         self.first: asyncio.Future[dict[str, Any]] | None = None
-        self.reading: set[int] = set()
+        self.reading: dict[int, asyncio.AbstractEventLoop] = {}  # descriptors, and where they are
         self.under_way = False  # whether what comes is to be read
         self.decoders = {
             name: codecs.getincrementaldecoder("utf-8")("replace") for name in manager.raw
@@ -503,16 +503,15 @@ class PipeClient:
         wire = self.manager.wire
         if wire is not None and wire.fileno() not in self.reading:
             loop.add_reader(wire.fileno(), self._came)
-            self.reading.add(wire.fileno())
+            self.reading[wire.fileno()] = loop
         for name, descriptor in self.manager.raw.items():
             if descriptor not in self.reading:
                 loop.add_reader(descriptor, self._raw_came, name, descriptor)
-                self.reading.add(descriptor)
+                self.reading[descriptor] = loop
 
     def pause(self) -> None:
         """Read nothing until there is another request."""
-        loop = asyncio.get_running_loop()
-        for descriptor in self.reading:
+        for descriptor, loop in self.reading.items():
             loop.remove_reader(descriptor)
         self.reading.clear()
 
@@ -609,8 +608,7 @@ class PipeClient:
             return
         if not data:
             if descriptor in self.reading:
-                asyncio.get_running_loop().remove_reader(descriptor)
-                self.reading.discard(descriptor)
+                self.reading.pop(descriptor).remove_reader(descriptor)
             return
         text = self.decoders[name].decode(data)
         self.iopub_channel.put(self._said("stream", {"name": name, "text": text}))

@@ -1071,7 +1071,7 @@ def test_a_class_is_known_by_a_shorter_name_too(own, near):
 
     found = slices.renamed(slices.statements(cells(text)), "PositionalEncoding", ["d_model"], ())
 
-    assert [s.node.name for s in found] == ([own] if near else [])
+    assert [known for known, _, _ in found] == ([own] if near else [])
 
 
 def test_markdown_is_no_code():
