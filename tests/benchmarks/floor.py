@@ -57,9 +57,9 @@ class Rerun:
 
     def __call__(self, **given):
         self.names.update(given)
-        for source, index in self.statements:
-            tree = compile(source, "<cell>", "exec", 0x400)  # PyCF_ONLY_AST
-            tree.body = [tree.body[index]]
+        for statement in self.statements:
+            tree = compile(statement["source"], "<cell>", "exec", 0x400)  # PyCF_ONLY_AST
+            tree.body = [tree.body[statement["index"]]]
             exec(compile(tree, "<cell>", "exec"), self.names)
         return [self.names[name] for name in self.assigns]
 
@@ -85,7 +85,7 @@ def asked(questions, cells):
             if isinstance(target, Cell):
                 names = target.assigns
                 found = slices.rerun(every, cases[0].given, names)
-                target = ([(s.source, s.index) for s in found], names)
+                target = ([{"source": s.source, "index": s.index} for s in found], names)
             yield target, call, cases
 
 
