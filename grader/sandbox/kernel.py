@@ -41,6 +41,7 @@ KEPT = (  # messages that nbclient keeps; streams have their own way
 MOST_PARTS = 1_000_000  # brackets and commas of an answer: small lists weigh far more than bytes
 # characters of all answers to a question: they are kept with the records
 MOST_ANSWERED, MOST_FOR_EACH = 2**25, 2**20
+ENDING_SECONDS = 0.3  # how long a cell that has printed too much may take to end by itself
 INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
 LOST_SECONDS = 15  # how long after a cell's end its last output may come
 WATCH_SECONDS = 0.1  # between two looks at what kernels use
@@ -266,8 +267,12 @@ class Kernel:
             await asyncio.wait({task, over}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 how = "over" if over.done() else "late"
-                await self._interrupt()
-                await asyncio.wait({task}, timeout=INTERRUPT_SECONDS)
+                if how == "over":
+                    # it may have ended: an interrupt in the middle of its reply loses the reply
+                    await asyncio.wait({task}, timeout=ENDING_SECONDS)
+                if not task.done():
+                    await self._interrupt()
+                    await asyncio.wait({task}, timeout=INTERRUPT_SECONDS)
                 if not task.done():
                     return "stuck"
             else:

@@ -23,9 +23,9 @@ DOUBLE = "def double(x):\n    return 2 * x"
 ASKED = asking("double", case(21))
 
 SURVIVED = {
-    "it never ends": ("while True: pass", "it did not end within 1 s"),
-    "it sleeps": ("import time\ntime.sleep(100)", "it did not end within 1 s"),
-    "it prints 100 MB": ("print('x' * 10**8)", "it printed more than 1 MB and was interrupted"),
+    "it never ends": ("while True: pass", "it did not end within 3 s"),
+    "it sleeps": ("import time\ntime.sleep(100)", "it did not end within 3 s"),
+    "it prints 20 MB": ("print('x' * 2 * 10**7)", "it printed more than 1 MB and was interrupted"),
     "it prints for ever": (
         "while True: print('x' * 10**6)",
         "it printed more than 1 MB and was interrupted",
@@ -53,7 +53,8 @@ SURVIVED = {
 def survived(observe):
     cells = [source for source, _ in SURVIVED.values()]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    execution, observed = observe([*cells, DOUBLE], ASKED, cell_seconds=1, output_bytes=2**20)
+    # a loaded machine takes more than a second to bring 20 MB over from a cold kernel
+    execution, observed = observe([*cells, DOUBLE], ASKED, cell_seconds=3, output_bytes=2**20)
     return execution, observed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
 
