@@ -27,7 +27,9 @@ from grader.errors import UsageError
 
 if TYPE_CHECKING:
     from grader.export.canvas import Column, Filled
+    from grader.export.people import People
     from grader.export.standing import Standing
+    from grader.model import Gradebook
 
 export = App(name="export", help="Write points for an LMS, or for a spreadsheet of your own.")
 LeaveOut = Annotated[
@@ -70,15 +72,10 @@ def export_canvas(
 ) -> int:
     """Points as a CSV that Canvas and NTU COOL import: one assignment a file, changes only."""
     folder, graded = results.read(common)
-    from grader import names
     from grader.export import canvas, standing
-    from grader.export.people import People
     from grader.ingest import tables
-    from grader.store import Store
 
-    people = People(graded.files, Store(folder).told().enrolled)
-    out = set(map(names.student_id, leave_out or []))
-    standing.refuse_unknown(out, graded)
+    out, people = _whom(graded, folder, leave_out)
     parts = standing.parts(graded)
     columns = _columns(column or [], parts)
     given = canvas.Export(tables.sheet(gradebook)) if gradebook else None
@@ -148,19 +145,15 @@ def export_moodle(
     folder, graded = results.read(common)
     from grader import names
     from grader.export import moodle, standing
-    from grader.export.people import People
     from grader.ingest import tables
-    from grader.store import Store
 
-    out = set(map(names.student_id, leave_out or []))
-    standing.refuse_unknown(out, graded)
+    out, people = _whom(graded, folder, leave_out)
     parts = standing.parts(graded)
     named = names.parse_of(f"{worksheet.stem}{names.EXTENSION}", "", parts[:-1])
     part = notebook or (named.notebook if named else "")
     if part not in parts:
         raise UsageError(f"say whose points go into {worksheet}: --notebook {' or '.join(parts)}")
     found = standing.standings(graded, part, out)
-    people = People(graded.files, Store(folder).told().enrolled)
     sheet = moodle.Worksheet(tables.sheet(worksheet))
     file = moodle.filled(sheet, part, found, people, graded.files)
     _tell_filled(common, part, file, found)
@@ -200,13 +193,14 @@ def appeal(
 ) -> int:
     """All that led to a student's points, in one zip that a third person can check by rerunning."""
     settings = results.settings(common)
-    folder, graded = results.read(common)
+    folder = settings.run.output
     from grader import pipeline
     from grader.export import appeal as pack
     from grader.export.people import People
     from grader.ingest import submissions
     from grader.store import Store
 
+    graded = pipeline.stored(folder, settings)
     grade = grade_of(graded, student)
     plan = pipeline.stored_plan(folder, settings)
     store = Store(folder)
@@ -229,6 +223,23 @@ def appeal(
     users = People(graded.files, known.told.enrolled).users(grade.student)
     data = pack.evidence(grade, known, users, contents)
     return _exported(common, folder, {pack.zip_name(grade.student): data})
+
+
+def _whom(
+    graded: Gradebook, folder: Path, leave_out: Sequence[str] | None
+) -> tuple[set[str], People]:
+    """Of whom nothing is to be written, and who everybody is.
+
+    Raises UsageError if somebody is to be left out who is not in the results.
+    """
+    from grader import names
+    from grader.export import standing
+    from grader.export.people import People
+    from grader.store import Store
+
+    out = set(map(names.student_id, leave_out or []))
+    standing.refuse_unknown(out, graded)
+    return out, People(graded.files, Store(folder).told().enrolled)
 
 
 def _columns(said: Sequence[str], parts: Sequence[str]) -> list[Column]:
