@@ -31,7 +31,7 @@ from collections import Counter
 
 import numpy as np
 from grader_colab import install
-from grader_wire import WireError, decode, encode
+from grader_wire import EXACT, WireError, decode, encode
 
 MIME = "application/x-grader+json"
 TOGETHER = 2**20  # characters of results that are held until they leave
@@ -300,17 +300,12 @@ def _tried(target, call, args, given, ns):
     names = [*(f"argument {i + 1}" for i in range(len(args))), *given]
     before = [_digest(value) for value in (*args, *given.values())]
     saved = dict(ns)
-    silence = _Silence()
     try:
         if isinstance(target, _Rerun):
             target.given = given
         else:
             ns.update(given)
-        with (
-            contextlib.redirect_stdout(silence),
-            contextlib.redirect_stderr(silence),
-            warnings.catch_warnings(),
-        ):
+        with _silence(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             value = call(target, *args)
     except KeyboardInterrupt:
@@ -391,12 +386,44 @@ def _is_column(value):
     return value.ndim == 2 and value.shape[1] == 1
 
 
-class _Silence(io.TextIOBase):
+class _Nowhere(io.TextIOBase):
     def write(self, text):
         return len(text)
 
     def writable(self):
         return True
+
+
+@contextlib.contextmanager
+def _silence():
+    """What is printed in a call goes nowhere, and what cannot fail to be printed is not even made
+    into text: for arrays that takes longer than the calls themselves."""
+    nowhere, own = _Nowhere(), builtins.print
+
+    def unprinted(*values, sep=" ", end="\n", file=None, flush=False):
+        unseen = file is None and sys.stdout is nowhere
+        if not (unseen and type(sep) is type(end) is str and all(map(_can_be_printed, values))):
+            own(*values, sep=sep, end=end, file=file, flush=flush)
+
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        if type(own) is types.BuiltinFunctionType:  # and none of the notebook's
+            builtins.print = unprinted
+        try:
+            yield
+        finally:
+            builtins.print = own
+
+
+def _can_be_printed(value, deep=3):
+    """Whether its text is made by no code of the notebook, and so without fail."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return not value.dtype.hasobject
+    if kind in (list, tuple):
+        return deep > 0 and all(_can_be_printed(item, deep - 1) for item in value)
+    if kind is int:
+        return abs(value) < EXACT  # Python makes no text of very long ones
+    return kind in (str, float, bool, type(None), np.float64)
 
 
 def _digest(value):

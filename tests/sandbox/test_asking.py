@@ -53,6 +53,15 @@ CELLS = [
     "def asks(x):\n    return input('?')",
     "def where(x):\n    return [os.getcwd(), os.environ['HOME']]",
     "%%time\ndef timed(x):\n    return 5",
+    "import contextlib, io\n\ndef reads_prints(x):\n"
+    "    with contextlib.redirect_stdout(io.StringIO()) as out:\n"
+    "        print(np.ones(2), [x, None])\n    return out.getvalue()",
+    "class Unprintable:\n    def __str__(self):\n        raise ValueError('no text')\n\n"
+    "def prints_badly(x):\n    print([np.ones(2)], Unprintable())",
+    "def prints_wrongly(x):\n    print(x, sep=3)",
+    "def prints_arrays(x):\n    made = []\n"
+    "    with np.printoptions(formatter={'all': lambda item: made.append(item) or ''}):\n"
+    "        print('x', [np.ones(2), (x, 1.5)], np.ones((2, 2)))\n    return len(made)",
 ]
 
 RETURNED = {
@@ -73,6 +82,8 @@ RETURNED = {
     "asks": (case(2), ""),
     "where": (case(2), ["/content", "/root"]),
     "timed": (case(2), 5),
+    "reads_prints": (case(2), "[1. 1.] [2, None]\n"),
+    "prints_arrays": (case(2), 0),  # which would be seen by nobody
 }
 RAISED = {
     "calls_helper": ("ZeroDivisionError: division by zero", (18, 3)),
@@ -92,6 +103,8 @@ RAISED = {
         "the result could not be read: a number of more than 308 digits is too large to be read",
         None,
     ),
+    "prints_badly": ("ValueError: no text", (36, 3)),
+    "prints_wrongly": ("TypeError: sep must be None or a string, not int", (37, 2)),
     "unsendable": ("ValueError: ?  [31m", (30, 2)),
 }
 FOUND = {  # target: the student's name, first and last line, note
