@@ -619,6 +619,8 @@ def _by_name(target, request, reads, ns):
     own = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
     names = [p.name for p in own]
     by_position = [p.name for p in own if p.kind is not p.KEYWORD_ONLY][: len(handed_out)]
+    if names == by_position == handed_out:  # as most have it
+        return None
     told = _told(names, handed_out, request["spellings"])
     untold = [name for name in handed_out if name not in told]
     left = [p.name for p in own if p.default is p.empty and p.name not in told.values()]

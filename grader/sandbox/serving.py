@@ -14,6 +14,7 @@ import fcntl
 import functools
 import io
 import json
+import linecache
 import logging
 import os
 import signal
@@ -350,23 +351,44 @@ def warm():
         session=_Session(),
         shell_stream=_Channel(b"s"),
         iopub_socket=_Channel(b"i"),
-        user_ns={},
+        user_ns=None,  # but the module's, as in any kernel
     )
     sys.stdout = KERNEL._stdout = _Out("stdout", 1, KERNEL.iopub_socket)
     sys.stderr = KERNEL._stderr = _Out("stderr", 2, KERNEL.iopub_socket)
     shell = KERNEL.shell
     shell.kernel = KERNEL
     shell.displayhook.get_execution_count = lambda: KERNEL.execution_count
-    # walk through a cell once: what it imports, compiles and caches is there then
-    shell.run_cell("1", store_history=False, silent=True)
-    shell.run_cell("raise SystemError", store_history=False, silent=True)
+    shell.logger  # noqa: B018  (which is imported when it is first asked for)
+    _keep_order()
+
+
+REHEARSED = ("import numpy\nprint(numpy.ones(2))\ndel numpy", "raise SystemError")
+
+
+def rehearse():
+    """Run cells once: what they import, compile and cache is there then, and what each fork would
+    write to is no longer shared by what it would only read."""
+    ours, theirs = socket.socketpair()
+    _speak_on(theirs)
+    asyncio.run(_rehearsed())
+    ours.close()
+    theirs.close()
+    SOCKET.socket = SOCKET.pid = None
+    shell = KERNEL.shell
     shell._last_traceback = None
     shell._last_cell, shell._last_tree = (None, ""), (None, None)
-    shell.logger  # noqa: B018  (which is imported when it is first asked for)
+    linecache.clearcache()
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if hasattr(sys, name):
             delattr(sys, name)
-    _keep_order()
+
+
+async def _rehearsed():
+    KERNEL.io_loop, KERNEL.shell_channel_thread = _Loop(asyncio.get_running_loop()), _Here()
+    for code in REHEARSED:
+        content = {"code": code, "silent": False, "store_history": False, "stop_on_error": False}
+        header = {"msg_id": "r", "msg_type": "execute_request"}
+        await _handled({"header": header, "content": content, "metadata": {}})
 
 
 def figures():

@@ -553,12 +553,27 @@ ODD = [
 ]
 
 
+# what a cell that ran before the notebook's own might leave
+FRESH = [
+    "sorted(globals()), In, Out, _, __, _i, _oh, get_ipython().execution_count",
+    "import sys, linecache; [n for n in vars(sys) if n.startswith('last_')], linecache.getlines"
+    "('<run 4>'), list(get_ipython().history_manager.get_range(0)), get_ipython()._last_traceback",
+    "%history",
+    "1 / 0",
+    "%tb",
+]
+
+
 @pytest.fixture(scope="module")
 def compared(home):
-    """What differs between pipe and cold kernels, for a notebook as handed out and an odd one."""
+    """What differs between pipe and cold kernels, for notebooks as handed out, odd and fresh."""
     handed_in = [
         replace(submission(cells), path=name)
-        for name, cells in (("twenty", TWENTY), ("odd", ["import numpy as np", *ODD]))
+        for name, cells in (
+            ("twenty", TWENTY),
+            ("odd", ["import numpy as np", *ODD]),
+            ("fresh", FRESH),
+        )
     ]
     question = asking("f", case(1))
     asked = {"colab1": {"f": (question, {t: Cases(t.draw(1)) for t in question.trials})}}
@@ -572,6 +587,10 @@ def test_twenty_cells_have_the_same_outputs_in_both_kinds_of_kernel(compared):
 
 def test_so_have_odd_ones(compared):
     assert [line for line in compared if line.startswith("odd")] == []
+
+
+def test_nothing_is_left_of_what_ran_before_the_first_cell(compared):
+    assert [line for line in compared if line.startswith("fresh")] == []
 
 
 @pytest.mark.parametrize(
