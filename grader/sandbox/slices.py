@@ -101,6 +101,7 @@ def _parsed(source: str) -> ast.Module | None:
     return tree if isinstance(tree, ast.Module) else None
 
 
+@lru_cache(256)
 def _without_magics(source: str) -> str:
     lines = source.split("\n")
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
@@ -665,7 +666,8 @@ def _mentioned(node: ast.stmt) -> _Mentioned:
         for name in one._fields:
             value = getattr(one, name, None)
             if isinstance(value, ast.AST):
-                nodes.append(value)
+                if value._fields:
+                    nodes.append(value)
             elif isinstance(value, list):
                 nodes += [item for item in value if isinstance(item, ast.AST)]
     return _Mentioned(tuple(calls), frozenset(names), having)
@@ -719,12 +721,18 @@ def _as_it_was(
     places = {order[id(s)] for s in picked}
     modules = _imported(every)
     todo = {name for place in places for name in every[place].reads} - set(given)
+    written: dict[str, list[int]] = {}
+    for place, statement in enumerate(every):
+        for name in statement.writes:
+            written.setdefault(name, []).append(place)
     seen = set()
     while todo:
         name = todo.pop()
         seen.add(name)
+        writers = written.get(name, ())
+        if not writers:
+            continue
         readers = [i for i in places if name in every[i].reads]
-        writers = [i for i, s in enumerate(every) if name in s.writes]
         before = [i for i in writers if i < max(readers)]
         began = [i for i in before if name in every[i].makes]
         if not began:
@@ -916,9 +924,14 @@ def _last(known: str) -> str:
     return known.rpartition(".")[2]
 
 
-def _callables(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
+@lru_cache(4096)
+def _callables(node: ast.stmt) -> tuple[tuple[str, list[str]], ...]:
     """The name and the parameters of whatever a statement defines to be called: functions, also
     where they stand in an `if` or the like, classes, and their methods as Class.method."""
+    return tuple(_callables_in(node))
+
+
+def _callables_in(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         yield node.name, _parameters(node.args)
     elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
@@ -935,7 +948,7 @@ def _callables(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
     else:
         for inner in ast.iter_child_nodes(node):
             if isinstance(inner, (ast.stmt, ast.ExceptHandler)):
-                yield from _callables(inner)
+                yield from _callables_in(inner)
 
 
 def _attributes(every: Sequence[Statement], name: str) -> Iterator[tuple[str, Statement]]:
