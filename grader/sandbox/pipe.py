@@ -211,10 +211,11 @@ class Zygote:
     async def branch(self, imports: Sequence[str]) -> Zygote:
         """A zygote forked from this one that imports more."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        descriptor = await self._request({"fork": "zygote", "imports": list(imports)}, [theirs])
+        request = {"fork": "zygote", "imports": list(imports)}
+        descriptor, pid = await self._request(request, [theirs])
         theirs.close()
         it = Zygote(ours, self.rung)
-        it.pid = processes.pid_of(descriptor)
+        it.pid = pid
         os.close(descriptor)
         try:
             await it.ready()
@@ -223,11 +224,12 @@ class Zygote:
             raise
         return it
 
-    async def kernel(self, request: Mapping[str, Any], ends: Sequence[Any]) -> int:
-        """A descriptor of a new fork that is to be a kernel, which takes over `ends`."""
+    async def kernel(self, request: Mapping[str, Any], ends: Sequence[Any]) -> tuple[int, int]:
+        """A descriptor of a new fork that is to be a kernel, which takes over `ends`; and its
+        process."""
         return await self._request({"fork": "kernel", **request}, ends)
 
-    async def _request(self, request: Mapping[str, Any], ends: Sequence[Any]) -> int:
+    async def _request(self, request: Mapping[str, Any], ends: Sequence[Any]) -> tuple[int, int]:
         numbers = [end if isinstance(end, int) else end.fileno() for end in ends]
         async with self.turn:
             try:
@@ -235,10 +237,11 @@ class Zygote:
             except OSError as error:
                 raise SandboxError(f"the process that starts kernels is gone: {error}") from None
             descriptors = await self._answer()
-            self.known.update(map(processes.pid_of, descriptors))
+            pids = [processes.pid_of(descriptor) for descriptor in descriptors]
+            self.known.update(pids)
         if len(descriptors) != 1:
             raise SandboxError("the process that starts kernels did not say which one it started")
-        return descriptors[0]
+        return descriptors[0], pids[0]
 
     async def ended(self, kernel: int) -> None:
         """What a kernel left behind ends too: without namespaces it has become a child of this."""
@@ -663,12 +666,12 @@ class PipeManager:
         for descriptor in self.raw.values():
             os.set_blocking(descriptor, False)
         try:
-            self.process = await self.zygote.kernel(self.request, [theirs, out[1], err[1]])
+            ends = [theirs, out[1], err[1]]
+            self.process, self.pid = await self.zygote.kernel(self.request, ends)
         finally:
             theirs.close()
             os.close(out[1])
             os.close(err[1])
-        self.pid = processes.pid_of(self.process)
         self.base = processes.anonymous_bytes(self.pid)
 
     def client(self) -> PipeClient:
