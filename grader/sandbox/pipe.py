@@ -28,10 +28,10 @@ from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from grader.errors import PipeError, SandboxError
 from grader.model import Limits
 from grader.sandbox import outer, processes
-from grader.sandbox.kernel import MIME, Kernel, Kernels, Spot, texts
+from grader.sandbox.kernel import MIME, Kernel, Kernels, Spot, codes
 from grader.sandbox.ladder import Rung
 
-TEXTS = ("walls", "wire", "colab", "inside", "serving", "zygote")  # each needs only former ones
+NAMES = ("walls", "wire", "colab", "inside", "serving", "zygote")  # each needs only former ones
 START_SECONDS = 60.0  # until a zygote has imported all, or a kernel answers
 FORK_SECONDS = 10.0  # until a fork of a kernel answers: it takes milliseconds
 SEND_SECONDS = 5.0  # in which a kernel takes some of what it is sent
@@ -41,7 +41,8 @@ READ_BYTES = 2**18
 HEAD = struct.Struct("<I")
 
 BOOT = """
-import json, sys, types
+import json, marshal, sys, types
+from binascii import a2b_base64
 told = json.load(sys.stdin)
 sys.path[:] = [p for p in sys.path if p and p not in told["away"]]
 sys.path_importer_cache.clear()
@@ -51,9 +52,9 @@ try:
 except ImportError:
     pass
 del sys.modules["debugpy"]
-for name, text in told["texts"].items():
+for name, code in told["codes"].items():
     module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, f"<{name}>", "exec"), module.__dict__)
+    exec(marshal.loads(a2b_base64(code)), module.__dict__)
 sys.modules["grader_zygote"].main(told["descriptor"], told["config"])
 """
 
@@ -166,7 +167,7 @@ class Zygote:
         if rung.bubblewrap:
             command = outer.wrapped(command, data=data, environment=environment)
         told = {
-            "texts": texts(TEXTS),
+            "codes": codes(NAMES),
             "away": outer.away(),
             "descriptor": theirs.fileno(),
             "config": {
