@@ -592,7 +592,9 @@ def main() -> NoReturn:
     """Runs the command that was typed, and exits with its code."""
     # what is imported, and what a class leaves in memory, is kept to the end: looking for garbage
     # in it again and again takes a tenth of the time
-    gc.set_threshold(50_000, 50, 100)
+    gc.set_threshold(300_000, 50, 100)
+    # for which pydantic would look through all that is installed
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for name in ("SIGTERM", "SIGHUP"):  # whoever ends us ends the kernels too
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)

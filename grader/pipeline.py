@@ -31,7 +31,7 @@ from grader.errors import (
     SubmissionError,
     UsageError,
 )
-from grader.grade import answers, comparison, likeness, suspicions, training
+from grader.grade import answers, comparison, likeness, suspicions
 from grader.grade.clusters import clusters
 from grader.grade.gradebook import grades
 from grader.grade.lateness import Arrivals, Policy, dated
@@ -667,7 +667,12 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         return _ungraded(the_plan, notebook, Outcome.ERROR, why, path)
     asked = {question.key: question for question in questions if isinstance(question, Question)}
     published = {key: _published(question, the_plan.seed) for key, question in asked.items()}
-    trained = training.training(cells, record.execution) if trains else None
+    trained, flags = None, list[str]()
+    if trains:
+        from grader.grade import training
+
+        trained = training.training(cells, record.execution)
+        flags += [] if trained.shown else [training.NOT_TRAINED]
     return NotebookGrade(
         record.submission.notebook,
         Outcome.PASSED,
@@ -675,7 +680,7 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         record,
         path=record.submission.path,
         training=trained,
-        flags=(training.NOT_TRAINED,) if trained and not trained.shown else (),
+        flags=tuple(flags),
     )
 
 

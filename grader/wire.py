@@ -77,6 +77,10 @@ class _Encoder(_Bounds):
     # by type(value), and by methods of the base types: a subclass may lie about itself
     def encode(self, value, depth):
         kind = type(value)
+        if kind is np.ndarray:
+            dtype = NAMES.get(value.dtype)
+            if dtype is not None:  # as nearly all
+                return self.bytes_of(value, dtype)
         if value is None or kind is bool:
             return value
         if issubclass(kind, np.generic):
@@ -142,7 +146,7 @@ class _Encoder(_Bounds):
             raise WireError(f"an array of {size} bytes is too large to be read")
         plain = np.array(value, subok=False)
         dtype = NAMES.get(plain.dtype)
-        if dtype is not None:  # as nearly all
+        if dtype is not None:
             return self.bytes_of(plain, dtype)
         if plain.dtype.kind == "O":
             self.check_depth(depth)

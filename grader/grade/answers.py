@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from grader.grade import training
 from grader.grade.suspicions import flagged
 from grader.model import Execution, Judgement, NotebookCell
 
@@ -52,6 +51,8 @@ def only_prompt(text: str, prompts: Iterable[str]) -> bool:
 def unseen(text: str, cells: Sequence[NotebookCell], execution: Execution) -> Iterator[str]:
     """The losses and perplexities in the text that no output shows, rounded or not: neither as they
     are nor as the other of the two.  None where no output shows any number at all."""
+    from grader.grade import training  # few notebooks are asked for such a text
+
     outputs = [cell.output for cell in cells] + [printed.text for printed in execution.printed]
     shown = [n for output in outputs for n in training.numbers(output) if math.isfinite(n)]
     both = [*shown, *(math.exp(n) for n in shown if n < 50), *(math.log(n) for n in shown if n > 0)]

@@ -53,18 +53,34 @@ def difference(got: Any, expected: Any, tolerance: Tolerance) -> str | None:
         return departure(got, wanted(expected, tolerance))
 
 
-def departure(got: Any, right: Wanted) -> str | None:
-    """The `difference` to what was wanted.
+def as_wanted(got: Any, right: Wanted) -> bool:
+    """Whether there is no `difference` to what was wanted.
 
     Who calls it sees to it that NumPy warns of no overflow, once for all cases of a question: to
     switch that off and on again takes as long as to compare.
     """
+    want = right.array
+    if want is None:
+        return _same_text(got, right.value)
+    have = numbers(got)
+    if have is None:
+        return False
+    if have.shape != want.shape:
+        if without_ones(have.shape) != right.shape:
+            return False
+        have = have.reshape(want.shape)
+    # not (largest > allowed): NaN, which is the largest where there is one, must count as wrong
+    return not want.size or bool(np.maximum.reduce(np.abs(have - want), axis=None) <= right.allowed)
+
+
+def departure(got: Any, right: Wanted) -> str | None:
+    """The `difference` to what was wanted; to be called as `as_wanted`."""
+    if as_wanted(got, right):
+        return None
     if got is None and right.value is not None:
         return "got None: is a `return` missing?"
     want = right.array
     if want is None:
-        if _same_text(got, right.value):
-            return None
         return f"got {shown(got)}, expected {shown(right.value)}"
     have = numbers(got)
     if have is None:
@@ -73,12 +89,7 @@ def departure(got: Any, right: Wanted) -> str | None:
         if without_ones(have.shape) != right.shape:
             return f"got shape {have.shape}, expected {want.shape}"
         have = have.reshape(want.shape)
-    if want.size == 0:
-        return None
     gap = np.abs(have - want)
-    # not (largest > allowed): NaN, which is the largest where there is one, must count as wrong
-    if np.maximum.reduce(gap, axis=None) <= right.allowed:
-        return None
     if want.ndim == 0 or want.size == 1:
         return f"got {_number(have.ravel()[0])}, expected {_number(want.ravel()[0])}"
     worst = np.unravel_index(np.argmax(np.where(np.isnan(gap), np.inf, gap)), want.shape)

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from grader.authoring import Case, Cell, Check, Question, Tolerance, View, whole
-from grader.judge.difference import Wanted, departure, difference, numbers, shown, wanted
+from grader.judge.difference import (
+    Wanted,
+    as_wanted,
+    departure,
+    difference,
+    numbers,
+    shown,
+    wanted,
+)
 from grader.judge.expectations import Result
 from grader.model import Counterexample, Finding, Found, Observation, Outcome, Verdict
 
@@ -124,7 +132,7 @@ def agrees(question: Question, value: Any, right: Result) -> bool:
     for reading in readings(value):
         try:
             got = without_nan(question.known_by(question.form(reading)))
-            if departure(got, _known(question, right)) is None:
+            if as_wanted(got, _known(question, right)):
                 return True
         except Exception:  # as above: it is not what the program gave
             continue
@@ -173,7 +181,7 @@ def _same(question: Question, a: Any, b: Any) -> bool:
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.shape != y.shape:
         filled = np.concatenate([x.ravel(), y.ravel()])
         return bool(filled.size and np.all(filled == filled[0]))
-    return difference(x, y, EXACT) is None
+    return as_wanted(x, wanted(y, EXACT))
 
 
 def _plain(question: Question, value: Any) -> Any:

@@ -20,7 +20,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jinja2 import (
@@ -42,10 +42,13 @@ from grader.model import (
     Outcome,
     Verdict,
 )
-from grader.report import curves, overview, prose, wording
+from grader.report import overview, prose, wording
 from grader.report.drawing import Drawing, HeatMap, drawing
 from grader.report.excerpt import Excerpt, excerpt
 from grader.report.wording import clipped, counted, lost, place_said, points, visible
+
+if TYPE_CHECKING:
+    from grader.report.curves import Drawn
 
 _CALL_LIMIT = 300
 _SAID_LIMIT = 600
@@ -248,10 +251,19 @@ def student_page(grade: Grade, gradebook: Gradebook) -> str:
         not_asked_for=[n.notebook for n in grade.notebooks if n.notebook not in asked_for],
         rights=[right for n in grade.notebooks for right in _rights(n)],
         waiting=[waiting for n in grade.notebooks for waiting in _waiting(n)],
-        trained=[(n.notebook, curves.drawn(n.training)) for n in grade.notebooks if n.training],
+        trained=_trained(grade),
         changed=[changed for n in grade.notebooks if (changed := _changed(n))],
         handed_in=[n.notebook for n in grade.notebooks if n.outcome is Outcome.PASSED],
     )
+
+
+def _trained(grade: Grade) -> list[tuple[str, Drawn]]:
+    """The notebooks that trained, and the curves of each."""
+    if not any(n.training for n in grade.notebooks):
+        return []  # as most, for which there is nothing to be imported
+    from grader.report import curves
+
+    return [(n.notebook, curves.drawn(n.training)) for n in grade.notebooks if n.training]
 
 
 def class_page(gradebook: Gradebook) -> str:

@@ -112,6 +112,7 @@ class _Manager(AsyncKernelManager):
         self.connection = spot.folder / "c"
         # where the kernel finds it
         self.inside = outer.SOCKETS if self.rung.bubblewrap else str(self.connection)
+        spot.folder.mkdir(mode=0o700, exist_ok=True)
         self.connection.mkdir(mode=0o700)
         super().__init__(transport="ipc", ip=str(self.connection / "s"))
         self.connection_file = str(self.connection / "c.json")

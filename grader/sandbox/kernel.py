@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -65,17 +65,17 @@ class Ran:
 class _Client(NotebookClient):
     """A NotebookClient that bounds what a cell may print and hands over what `ask` receives."""
 
+    # the same for all, and so no traits of each: those take long to be set, and to be read
+    allow_errors = True
+    record_timing = False
+    timeout = None
+    iopub_timeout = LOST_SECONDS
+    raise_on_iopub_timeout = True
+    on_notebook_start = on_cell_start = on_cell_execute = None  # type: ignore[assignment]
+    on_cell_complete = on_cell_error = None  # type: ignore[assignment]
+
     def __init__(self, manager: Any, limits: Limits) -> None:
-        super().__init__(
-            nbformat.from_dict({"cells": [], "metadata": {}}),
-            km=manager,
-            allow_errors=True,
-            record_timing=False,
-            timeout=None,
-            iopub_timeout=LOST_SECONDS,
-            raise_on_iopub_timeout=True,
-        )
-        self.on_cell_executed = self._replied
+        super().__init__(nbformat.from_dict({"cells": [], "metadata": {}}), km=manager)
         self.reply: dict[str, Any] = {}
         self.most_bytes = limits.output_bytes
         self.keeps = True  # outputs, which nbformat checks one by one against its schema
@@ -92,7 +92,9 @@ class _Client(NotebookClient):
         self.reply, self.printed = {}, 0
         self.over = asyncio.get_running_loop().create_future()
 
-    async def _replied(self, cell: Any, cell_index: int, execute_reply: dict[str, Any]) -> None:
+    async def on_cell_executed(
+        self, cell: Any, cell_index: int, execute_reply: dict[str, Any]
+    ) -> None:
         self.reply = execute_reply["content"]
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
@@ -378,10 +380,16 @@ def texts(names: Sequence[str]) -> dict[str, str]:
     return {f"grader_{name}": INSIDE[name].read_text("utf-8") for name in names}
 
 
+def codes(names: Sequence[str]) -> dict[str, str]:
+    """The same compiled, which takes longer than to send it; see outer.code."""
+    return {f"grader_{name}": outer.code(name, INSIDE[name]) for name in names}
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """Where one kernel lives: a folder of ours, a user, and the folders that it may write, which
-    are in its own mounts where it has some, and else in that folder."""
+    are in its own mounts where it has some, and else in that folder; it is made only where it is
+    needed."""
 
     folder: Path
     uid: int
@@ -404,6 +412,7 @@ class Kernels(ABC):
         self.managers: set[Any] = set()
         self.watching: asyncio.Task[None] | None = None
         self.slots: set[int] = set()
+        self.numbers = itertools.count()  # of their folders: none gets what another one left
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -439,7 +448,7 @@ class Kernels(ABC):
             self.watching = asyncio.create_task(self._watch())
         slot = next(n for n in range(len(self.slots) + 1) if n not in self.slots)
         self.slots.add(slot)
-        folder = Path(tempfile.mkdtemp(prefix="k", dir=self.home))
+        folder = self.home / f"k{next(self.numbers)}"
         try:
             it = await self.new(seed, imports, self._spot(slot, folder))
             self.managers.add(it.manager)
@@ -459,8 +468,9 @@ class Kernels(ABC):
             uid = gid = outer.FIRST_UID + slot
         else:
             uid, gid = os.getuid(), os.getgid()
-        if self.rung.alone:
+        if self.rung.alone:  # and all that it writes goes with its mounts
             return Spot(folder, uid, gid, dict(outer.FOLDERS))
+        folder.mkdir(mode=0o700)
         folders = {name: str(folder / name) for name in outer.FOLDERS}
         for place in folders.values():
             Path(place).mkdir(mode=0o700)

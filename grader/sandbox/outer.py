@@ -7,15 +7,20 @@ without.
 
 from __future__ import annotations
 
+import marshal
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 from grader.errors import SandboxError
 
@@ -96,6 +101,19 @@ def program() -> str | None:
 def python(text: str, *arguments: str) -> list[str]:
     """The command that runs `text` in this interpreter, whose own settings it leaves alone."""
     return [sys.executable, "-P", "-s", "-B", "-c", text, *arguments]
+
+
+def code(name: str, path: Path) -> str:
+    """What runs inside as the module grader_<name>, compiled and in base64; Python keeps it, as it
+    does of what it imports.  Nothing in it tells where the file lies."""
+    compiled = SourceFileLoader(name, str(path)).get_code(name)
+    return b2a_base64(marshal.dumps(_named(compiled, f"<grader_{name}>")), newline=False).decode()
+
+
+def _named(code: Any, name: str) -> CodeType:
+    """The code as compiled from a file of this name."""
+    parts = [_named(part, name) if isinstance(part, CodeType) else part for part in code.co_consts]
+    return code.replace(co_filename=name, co_consts=tuple(parts))  # type: ignore[no-any-return]
 
 
 def seen_font_list(fonts: Path) -> str:

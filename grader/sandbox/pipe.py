@@ -28,10 +28,10 @@ from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from grader.errors import PipeError, SandboxError
 from grader.model import Limits
 from grader.sandbox import outer, processes
-from grader.sandbox.kernel import MIME, Kernel, Kernels, Spot, texts
+from grader.sandbox.kernel import MIME, Kernel, Kernels, Spot, codes
 from grader.sandbox.ladder import Rung
 
-TEXTS = ("walls", "wire", "colab", "inside", "serving", "zygote")  # each needs only former ones
+NAMES = ("walls", "wire", "colab", "inside", "serving", "zygote")  # each needs only former ones
 START_SECONDS = 60.0  # until a zygote has imported all, or a kernel answers
 FORK_SECONDS = 10.0  # until a fork of a kernel answers: it takes milliseconds
 SEND_SECONDS = 5.0  # in which a kernel takes some of what it is sent
@@ -41,7 +41,8 @@ READ_BYTES = 2**18
 HEAD = struct.Struct("<I")
 
 BOOT = """
-import json, sys, types
+import json, marshal, sys, types
+from binascii import a2b_base64
 told = json.load(sys.stdin)
 sys.path[:] = [p for p in sys.path if p and p not in told["away"]]
 sys.path_importer_cache.clear()
@@ -51,9 +52,9 @@ try:
 except ImportError:
     pass
 del sys.modules["debugpy"]
-for name, text in told["texts"].items():
+for name, code in told["codes"].items():
     module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, f"<{name}>", "exec"), module.__dict__)
+    exec(marshal.loads(a2b_base64(code)), module.__dict__)
 sys.modules["grader_zygote"].main(told["descriptor"], told["config"])
 """
 
@@ -166,7 +167,7 @@ class Zygote:
         if rung.bubblewrap:
             command = outer.wrapped(command, data=data, environment=environment)
         told = {
-            "texts": texts(TEXTS),
+            "codes": codes(NAMES),
             "away": outer.away(),
             "descriptor": theirs.fileno(),
             "config": {
@@ -211,10 +212,11 @@ class Zygote:
     async def branch(self, imports: Sequence[str]) -> Zygote:
         """A zygote forked from this one that imports more."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        descriptor = await self._request({"fork": "zygote", "imports": list(imports)}, [theirs])
+        request = {"fork": "zygote", "imports": list(imports)}
+        descriptor, pid = await self._request(request, [theirs])
         theirs.close()
         it = Zygote(ours, self.rung)
-        it.pid = processes.pid_of(descriptor)
+        it.pid = pid
         os.close(descriptor)
         try:
             await it.ready()
@@ -223,11 +225,12 @@ class Zygote:
             raise
         return it
 
-    async def kernel(self, request: Mapping[str, Any], ends: Sequence[Any]) -> int:
-        """A descriptor of a new fork that is to be a kernel, which takes over `ends`."""
+    async def kernel(self, request: Mapping[str, Any], ends: Sequence[Any]) -> tuple[int, int]:
+        """A descriptor of a new fork that is to be a kernel, which takes over `ends`; and its
+        process."""
         return await self._request({"fork": "kernel", **request}, ends)
 
-    async def _request(self, request: Mapping[str, Any], ends: Sequence[Any]) -> int:
+    async def _request(self, request: Mapping[str, Any], ends: Sequence[Any]) -> tuple[int, int]:
         numbers = [end if isinstance(end, int) else end.fileno() for end in ends]
         async with self.turn:
             try:
@@ -235,10 +238,11 @@ class Zygote:
             except OSError as error:
                 raise SandboxError(f"the process that starts kernels is gone: {error}") from None
             descriptors = await self._answer()
-            self.known.update(map(processes.pid_of, descriptors))
+            pids = [processes.pid_of(descriptor) for descriptor in descriptors]
+            self.known.update(pids)
         if len(descriptors) != 1:
             raise SandboxError("the process that starts kernels did not say which one it started")
-        return descriptors[0]
+        return descriptors[0], pids[0]
 
     async def ended(self, kernel: int) -> None:
         """What a kernel left behind ends too: without namespaces it has become a child of this."""
@@ -663,12 +667,12 @@ class PipeManager:
         for descriptor in self.raw.values():
             os.set_blocking(descriptor, False)
         try:
-            self.process = await self.zygote.kernel(self.request, [theirs, out[1], err[1]])
+            ends = [theirs, out[1], err[1]]
+            self.process, self.pid = await self.zygote.kernel(self.request, ends)
         finally:
             theirs.close()
             os.close(out[1])
             os.close(err[1])
-        self.pid = processes.pid_of(self.process)
         self.base = processes.anonymous_bytes(self.pid)
 
     def client(self) -> PipeClient:

@@ -101,6 +101,7 @@ def _parsed(source: str) -> ast.Module | None:
     return tree if isinstance(tree, ast.Module) else None
 
 
+@lru_cache(256)
 def _without_magics(source: str) -> str:
     lines = source.split("\n")
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
@@ -331,10 +332,12 @@ class _Names(ast.NodeVisitor):
     def leave_behind(self, flow: _Flow, made: Collection[str]) -> None:
         """Tell the flow what this statement's names are from now on."""
         flow.methods, gone = self.methods, set(made)
-        flow.aliases = {
-            name: others if name in self.bound or others.isdisjoint(gone) else others - gone
-            for name, others in self.aliases.items()
-        }
+        flow.aliases = self.aliases
+        if gone:
+            flow.aliases = {
+                name: others if name in self.bound or others.isdisjoint(gone) else others - gone
+                for name, others in self.aliases.items()
+            }
         for name in self.bound - self.aliases.keys():
             flow.aliases.pop(name, None)
 
@@ -637,16 +640,37 @@ def rerun(
     return _as_it_was(every, picked, given)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mentioned:
+    """What a statement speaks of, wherever in it."""
+
+    calls: tuple[ast.expr, ...]
+    names: frozenset[str]
+    having: dict[str, set[str]]  # the names of which it speaks of an attribute, by the attribute's
+
+
 @lru_cache(4096)  # statements are asked about again and again, by one question after the other
-def _called(node: ast.stmt) -> tuple[ast.expr, ...]:
-    """What a statement calls."""
-    return tuple(n.func for n in ast.walk(node) if isinstance(n, ast.Call))
-
-
-@lru_cache(4096)
-def _named(node: ast.stmt) -> frozenset[str]:
-    """Every name that a statement mentions."""
-    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+def _mentioned(node: ast.stmt) -> _Mentioned:
+    calls: list[ast.expr] = []
+    names: set[str] = set()
+    having: dict[str, set[str]] = {}
+    nodes: list[ast.AST] = [node]
+    for one in nodes:  # as ast.walk goes, which takes three times as long
+        if isinstance(one, ast.Name):
+            names.add(one.id)
+            continue
+        if isinstance(one, ast.Call):
+            calls.append(one.func)
+        elif isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name):
+            having.setdefault(one.attr, set()).add(one.value.id)
+        for name in one._fields:
+            value = getattr(one, name, None)
+            if isinstance(value, ast.AST):
+                if value._fields:
+                    nodes.append(value)
+            elif isinstance(value, list):
+                nodes += [item for item in value if isinstance(item, ast.AST)]
+    return _Mentioned(tuple(calls), frozenset(names), having)
 
 
 def _works(node: ast.stmt, imported: Collection[str]) -> bool:
@@ -655,7 +679,7 @@ def _works(node: ast.stmt, imported: Collection[str]) -> bool:
         f.id not in imported and not (hasattr(builtins, f.id) and f.id != "input")
         if isinstance(f, ast.Name)
         else isinstance(f, ast.Attribute) and f.attr == "forward"
-        for f in _called(node)
+        for f in _mentioned(node).calls
     )
 
 
@@ -697,12 +721,18 @@ def _as_it_was(
     places = {order[id(s)] for s in picked}
     modules = _imported(every)
     todo = {name for place in places for name in every[place].reads} - set(given)
+    written: dict[str, list[int]] = {}
+    for place, statement in enumerate(every):
+        for name in statement.writes:
+            written.setdefault(name, []).append(place)
     seen = set()
     while todo:
         name = todo.pop()
         seen.add(name)
+        writers = written.get(name, ())
+        if not writers:
+            continue
         readers = [i for i in places if name in every[i].reads]
-        writers = [i for i, s in enumerate(every) if name in s.writes]
         before = [i for i in writers if i < max(readers)]
         began = [i for i in before if name in every[i].makes]
         if not began:
@@ -735,7 +765,7 @@ def _is_light(node: ast.stmt, modules: Collection[str]) -> bool:
     return all(
         (isinstance(f, ast.Name) and hasattr(builtins, f.id) and f.id != "input")
         or (isinstance(f, ast.Attribute) and (f.attr in ADDS or _root(f) in modules))
-        for f in _called(node)
+        for f in _mentioned(node).calls
     )
 
 
@@ -782,7 +812,7 @@ def mentioned(every: Sequence[Statement], name: str) -> set[str]:
     while todo:
         own = todo.pop()
         for statement in definitions(defining.get(own, ()), own):
-            names = _named(statement.node)
+            names = _mentioned(statement.node).names
             todo += names - found
             found |= names
     return found
@@ -894,9 +924,14 @@ def _last(known: str) -> str:
     return known.rpartition(".")[2]
 
 
-def _callables(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
+@lru_cache(4096)
+def _callables(node: ast.stmt) -> tuple[tuple[str, list[str]], ...]:
     """The name and the parameters of whatever a statement defines to be called: functions, also
     where they stand in an `if` or the like, classes, and their methods as Class.method."""
+    return tuple(_callables_in(node))
+
+
+def _callables_in(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         yield node.name, _parameters(node.args)
     elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
@@ -913,18 +948,13 @@ def _callables(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
     else:
         for inner in ast.iter_child_nodes(node):
             if isinstance(inner, (ast.stmt, ast.ExceptHandler)):
-                yield from _callables(inner)
+                yield from _callables_in(inner)
 
 
 def _attributes(every: Sequence[Statement], name: str) -> Iterator[tuple[str, Statement]]:
     """The attributes of this name that a notebook speaks of, `attend.self_attention`, with the
     statement that makes what has them."""
-    having = {
-        n.value.id
-        for s in every
-        for n in ast.walk(s.node)
-        if isinstance(n, ast.Attribute) and n.attr == name and isinstance(n.value, ast.Name)
-    }
+    having = {owner for s in every for owner in _mentioned(s.node).having.get(name, ())}
     for statement in reversed(every):
         for known in sorted(statement.makes & having):
             yield f"{known}.{name}", statement
