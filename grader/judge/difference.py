@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -150,6 +151,19 @@ def _has_text(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(map(_has_text, value))
     return isinstance(value, str)
+
+
+def entries(value: Any) -> int:
+    """How many steps a loop over all of a value takes: its numbers and other parts, and rows in
+    which there are none."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return math.prod(max(1, length) for length in value.shape)
+    if kind is list or kind is tuple:
+        if set(map(type, value)) <= _FLOATS:
+            return len(value)
+        return sum(map(entries, value), len(value))
+    return entries(list(value.values())) if kind is dict else 1
 
 
 def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,10 +11,23 @@ import numpy as np
 
 from grader.authoring import Case, Cell, Check, Implementation, Question, Written
 from grader.judge.diagnose import Explanation, diagnosis, explains
+from grader.judge.difference import entries
 from grader.judge.expectations import Expectations, expectations
 from grader.judge.verdicts import ignores_its_input, judge, same_result
-from grader.model import Asked, Finding, Found, Judgement, Observed, Outcome, Place, Verdict
+from grader.model import (
+    Asked,
+    Finding,
+    Found,
+    Judgement,
+    Observation,
+    Observed,
+    Outcome,
+    Place,
+    Verdict,
+)
+from grader.wire import Opaque
 
+LEAST_LOOKED_AT = 2**16  # entries of a result, or else four times as many as a right one has
 ALONE = "This holds, but counts only where something else of the answer is right too."
 
 
@@ -92,14 +105,13 @@ def _judge_answer(question: Question, observed: Observed, seed: int) -> Judgemen
         return _all(question, Outcome.NEEDS_REVIEW, None, finding, observed)
 
     expected = expectations(question, seed)
+    where, observed = observed.found.where, _within_reach(observed, _most(expected))
     untouched = question.untouched
     if untouched is not None and explains(
         question, expected, untouched, observed.trials, same_errors=True
     ):
         advice = inspect.getdoc(untouched) or "It computes what the handout computes."
-        return _all(
-            question, Outcome.BLANK, 0.0, Finding(advice, where=observed.found.where), observed
-        )
+        return _all(question, Outcome.BLANK, 0.0, Finding(advice, where=where), observed)
 
     verdicts = _best(question, expected, observed, observed.trials)
     asked = observed.trials
@@ -132,6 +144,39 @@ def _judge_answer(question: Question, observed: Observed, seed: int) -> Judgemen
         observed.found,
         text=_account(question, observed),
     )
+
+
+def _within_reach(observed: Observed, most: int) -> Observed:
+    """What was observed, results of more entries than `most` by their size only: a form may go
+    through them one by one, while the rest of the class waits."""
+
+    def within(asked: Mapping[str, Asked]) -> Mapping[str, Asked]:
+        if not any(entries(o.value) > most for a in asked.values() for o in a.observations):
+            return asked
+        return {
+            name: replace(a, observations=tuple(map(short, a.observations)))
+            for name, a in asked.items()
+        }
+
+    def short(one: Observation) -> Observation:
+        count = entries(one.value)
+        return replace(one, value=Opaque(f"result of {count} entries")) if count > most else one
+
+    return replace(
+        observed,
+        trials=within(observed.trials),
+        helped=within(observed.helped),
+        again=observed.again and short(observed.again),
+    )
+
+
+@cache
+def _most(expected: Expectations) -> int:
+    """How many entries a result may have that is looked at."""
+    question = expected.question
+    programs = question.reference, *question.also_right
+    results = (result for p in programs for each in expected.of(p).values() for result in each)
+    return max(LEAST_LOOKED_AT, 4 * max((entries(r.value) for r in results), default=0))
 
 
 def _account(question: Question, observed: Observed) -> str:

@@ -28,7 +28,7 @@ SHELL = re.compile(
     r"|tensorboard|cp|mv|rm|ls|cat|mkdir|wget|uv|bigquery|shell)\b)(.*)$"
 )
 SHELL_CELL = re.compile(r"^\s*%%(?:bash|sh|shell|script|system|sx|html|javascript|js|svg|latex)\b")
-ASSIGNED_SHELL = re.compile(r"^(\s*)([\w\s,]+=)\s*(?:!|%(?:sx|system|env)\b)(.*)$")
+ASSIGNED_SHELL = re.compile(r"^(\s*+)([\w\s,]++=)\s*+(?:!|%(?:sx|system|env)\b)(.*)$")
 
 
 def install(shell, data, training_steps, seed):

@@ -510,19 +510,30 @@ class Kernels(ABC):
 
     async def _watch(self) -> None:
         """End every kernel that uses more than it may, all its processes together: the limits that
-        the system keeps are for one process each."""
-        looks = 0
+        the system keeps are for one process each.
+
+        Looked in a thread: who shares much memory among many processes makes it take seconds.
+        """
+        looks, most = 0, self.limits.memory_bytes
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             looks += 1
+            closely = looks % 10 == 0
             for manager in tuple(self.managers):
-                most = self.limits.memory_bytes
-                if processes.uses_more(manager.pid, manager.base, most):
-                    manager.end(f"it used more than {folders.size(most)} of memory")
-            if looks % 10 == 0:
-                for manager in tuple(self.managers):
-                    if why := folders.excess(manager.spot.folder, self.limits.disk_bytes):
-                        manager.end(why)
+                if await asyncio.to_thread(
+                    processes.uses_more, manager.pid, manager.base, most, closely=closely
+                ):
+                    self._end(manager, f"it used more than {folders.size(most)} of memory")
+                if closely and (
+                    why := await asyncio.to_thread(
+                        folders.excess, manager.spot.folder, self.limits.disk_bytes
+                    )
+                ):
+                    self._end(manager, why)
+
+    def _end(self, manager: Any, why: str) -> None:
+        if manager in self.managers:  # or it has been closed while it was looked at
+            manager.end(why)
 
 
 def data_folder(home: Path, data: Mapping[str, Path]) -> str:

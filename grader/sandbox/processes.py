@@ -10,6 +10,11 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
+import psutil
+
+# what the system keeps of one piece of mapped memory, and of it for each process that shares it
+MAPPING_BYTES, SHARING_BYTES = 512, 64
+
 
 def pid_of(descriptor: int) -> int:
     """The process of a pidfd, as it is known here; -1 if it has ended or is no pidfd."""
@@ -103,23 +108,39 @@ def anonymous_bytes(pid: int) -> int:
     return _of_status(pid)[0]
 
 
-def uses_more(pid: int, base: int, most: int) -> bool:
+def uses_more(pid: int, base: int, most: int, *, closely: bool = False) -> bool:
     """Whether a process and its descendants hold more memory than `most`, beyond the `base` that
     they share from the start; what several hold together counts once, and sockets, in a network
-    namespace that is not ours, for all that they can hold."""
+    namespace that is not ours, for all that they can hold.
+
+    closely  whether to count the pieces in which it is mapped too, which takes a millisecond
+    """
     every = (pid, *below(pid))
     found = [_of_status(one) for one in every]
-    most += base - _socket_bytes(every)
-    if sum(own + mapped for own, mapped in found) <= most:
+    most += base - _socket_bytes(every) - sum(tables for _, _, tables in found)
+    if closely:
+        most -= _mapping_bytes(every, most)
+    if sum(own + mapped for own, mapped, _ in found) <= most:
         return False  # nor do they where much of it is shared
     shares = [_shares(one) for one in every]
     anonymous = sum(
         min(own, max(0, own - base) + _touched_bytes(one)) if share is None else share[0]
-        for one, (own, _), share in zip(every, found, shares, strict=True)
+        for one, (own, *_), share in zip(every, found, shares, strict=True)
     )
     known = [share[1] for share in shares if share is not None]
-    shared = sum(known) if len(known) == len(shares) else max(mapped for _, mapped in found)
+    shared = sum(known) if len(known) == len(shares) else max(mapped for _, mapped, _ in found)
     return anonymous + shared > most
+
+
+def _mapping_bytes(pids: Collection[int], enough: int) -> int:
+    """What the system keeps of the pieces in which these processes have mapped memory, as far as it
+    tells them; not counted any further than to `enough`."""
+    total, each = 0, MAPPING_BYTES + SHARING_BYTES * len(pids)
+    for pid in pids:
+        with contextlib.suppress(OSError), Path(f"/proc/{pid}/maps").open("rb", 0) as maps:
+            while total <= enough and (text := maps.read(2**16)):
+                total += text.count(b"\n") * each
+    return total
 
 
 def _socket_bytes(pids: Collection[int]) -> int:
@@ -152,7 +173,8 @@ def _shares(pid: int) -> tuple[int, int] | None:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
         kilobytes = dict(line.split()[:2] for line in text.splitlines()[1:])
-        return int(kilobytes["Pss_Anon:"]) * 1024, int(kilobytes["Pss_Shmem:"]) * 1024
+        own = int(kilobytes["Pss_Anon:"]) + int(kilobytes["SwapPss:"])
+        return own * 1024, int(kilobytes["Pss_Shmem:"]) * 1024
     except (ProcessLookupError, FileNotFoundError):
         return 0, 0  # it has just ended: what it shared, the others hold
     except (OSError, ValueError, KeyError):
@@ -168,15 +190,17 @@ def _touched_bytes(pid: int) -> int:
         return 0
 
 
-def _of_status(pid: int) -> tuple[int, int]:
-    """Anonymous and shared bytes in memory; (0, 0) of a process that has ended."""
+def _of_status(pid: int) -> tuple[int, int, int]:
+    """Bytes of a process: anonymous ones, wherever they are kept, those that others may share, and
+    the tables in which it says where they are; 0 of one that has ended."""
     try:
         text = _text(f"/proc/{pid}/status")
     except OSError:
-        return 0, 0
-    found = dict.fromkeys(("RssAnon:", "RssShmem:"), 0)
+        return 0, 0, 0
+    found = dict.fromkeys(("RssAnon:", "VmSwap:", "RssShmem:", "HugetlbPages:", "VmPTE:"), 0)
     for line in text.splitlines():
         words = line.split()
         if words and words[0] in found:
             found[words[0]] = int(words[1]) * 1024
-    return found["RssAnon:"], found["RssShmem:"]
+    own, swapped, shared, huge, tables = found.values()
+    return own + swapped, shared, huge + tables

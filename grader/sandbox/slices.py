@@ -21,7 +21,7 @@ from grader.model import NotebookCell
 TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 MAGIC_WITH_CODE = re.compile(r"^(\s*)%(?:time|timeit|prun|memit)\b(?:\s+-\w+(?:\s+\d+)?)*\s*(.*)$")
 MAGIC = re.compile(r"^(\s*)(?:[!%]|\?\w|[\w.]+\?\??\s*$)")
-ASSIGNED_MAGIC = re.compile(r"^(\s*[\w\s,]+=)\s*[!%].*$")
+ASSIGNED_MAGIC = re.compile(r"^([\w\s,]++=)\s*+[!%].*$")
 HANDS_ON = ("zip", "enumerate", "reversed", "iter", "list", "tuple", "sorted")
 ADDS = frozenset(("append", "appendleft", "extend", "extendleft", "insert", "pop", "setdefault"))
 IN_PLACE = frozenset(("np", "numpy", "torch", "random", "list"))  # np.copyto(out, x) changes out

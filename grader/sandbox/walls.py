@@ -265,6 +265,7 @@ clock_settime clock_adjtime adjtimex memfd_create memfd_secret shmget shmat semg
 fanotify_init lookup_dcookie nfsservctl vhangup iopl ioperm personality migrate_pages move_pages
 mbind set_mempolicy sethostname setdomainname shmctl shmdt semctl semop semtimedop msgctl msgsnd
 msgrcv mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr open_tree_attr
+landlock_create_ruleset landlock_add_rule landlock_restrict_self
 """.split()
 # Landlock has no say in these, and without a mount namespace they reach every file of the account:
 # answered "done", so that honest copies and unzips go on
@@ -278,7 +279,8 @@ file_setattr
 FLAGS_SET = (0x40086602, 0x40046602, 0x401C5820, 0x40087602, 0x40047602)
 # calls younger than many a libseccomp; these numbers are the same on every processor
 YOUNG = {"fchmodat2": 452, "setxattrat": 463, "removexattrat": 466, "open_tree_attr": 467}
-YOUNG["file_setattr"] = 469
+YOUNG |= {"file_setattr": 469, "landlock_create_ruleset": 444, "landlock_add_rule": 445}
+YOUNG["landlock_restrict_self"] = 446
 
 
 def _rule(made, action, name, *arguments):

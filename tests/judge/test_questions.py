@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from grader.authoring import Cell, Check, Question, Tolerance, Written, case
 from grader.judge.diagnose import diagnosis, explains
 from grader.judge.expectations import expectations
-from grader.judge.proof import proof
+from grader.judge.proof import handed_in, proof
 from grader.judge.questions import (
     doubted,
     judge_question,
@@ -704,6 +704,52 @@ def test_what_came_back_is_told_whether_it_is_right_or_wrong():
     assert right.text.endswith("[2.0, 2.0, 2.0]")  # of the printed case, the last
     assert wrong.text == "; ".join(["[1.0, 2.0]"] * right.text.count("; "))  # but one
     assert judge_question(DOUBLE, seen(double), SEED).text == ""
+
+
+MANY = {
+    "rows of one number": np.zeros((2**20, 1), "i1"),
+    "rows of nothing": np.zeros((2**20, 7, 0), "i1"),
+    "arrays in a list": [np.zeros((2**15, 1), "i1")] * 3,
+    "lists in a dict": {"a": [[0.0] * 1000] * 100},
+}
+
+
+@pytest.mark.parametrize("value", MANY.values(), ids=MANY)
+def test_a_result_of_more_entries_than_any_right_one_is_not_gone_through(value):
+    seen = []
+
+    def form(result):
+        seen.append(result)
+        return result
+
+    question = dataclasses.replace(qkv.QUESTION, form=form)
+    results = lambda **_: value  # noqa: E731
+
+    judgement = judge_question(question, handed_in(question, results, SEED), SEED)
+
+    assert judgement.earned == 0
+    assert "entries" in judgement.finding.shown_by.said
+    assert not any(result is value for result in seen)
+
+
+def test_a_right_result_of_many_entries_is_right():
+    def large(x):
+        return x * np.ones((400, 400))
+
+    def sizes(rng):
+        yield case(float(rng.normal()))
+        yield case(float(rng.normal()))
+
+    question = Question(
+        key="large",
+        title="large",
+        target="large",
+        reference=large,
+        checks=[Check("it is right", sizes, points=1)],
+    )
+
+    assert judge_question(question, handed_in(question, large, SEED), SEED).earned == 1
+    assert judge_question(question, handed_in(question, lambda x: x, SEED), SEED).earned == 0
 
 
 def test_an_account_that_meets_what_it_cannot_tell_costs_nothing():

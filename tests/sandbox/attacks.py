@@ -81,7 +81,7 @@ def call(number, *arguments):
     return got
 """
 # numbers of calls that the C library has no function for, the same on every processor
-PIDFD_GETFD, FCHMODAT2, SETXATTRAT = 438, 452, 463
+PIDFD_GETFD, LANDLOCK, FCHMODAT2, SETXATTRAT = 438, 444, 452, 463
 
 ATTACKS = (
     *_file("read_files", "HOME_FILE"),
@@ -362,6 +362,11 @@ with open('locked', 'w') as file:
         os._exit(0)
     if os.waitpid(child, 0)[1]:
         print('REACHED')""",
+        rules=CALL  # a set of rules is no process's memory, and holds as many as one likes
+        + f"""import os, struct
+about = ctypes.create_string_buffer(struct.pack('QQ', 1, 0), 16)
+os.close(call({LANDLOCK}, about, ctypes.c_size_t(16), 0))
+print('REACHED')""",
         sockets="""import socket
 for s in socket.socketpair():
     before = s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)

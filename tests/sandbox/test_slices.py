@@ -1238,3 +1238,11 @@ def test_a_notebook_longer_than_anybody_writes_does_not_let_others_wait(source):
 
     assert every[0].writes == {"y"}
     assert time.process_time() - began < 20  # it was minutes
+
+
+def test_nor_does_a_line_that_begins_with_a_gap_without_an_end():
+    began = time.process_time()
+
+    slices.statements([NotebookCell("code", "y = (\n" + " " * 30_000 + "x")])
+
+    assert time.process_time() - began < 1  # it took the square of its length

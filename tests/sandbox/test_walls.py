@@ -463,6 +463,17 @@ HOGS = {
         HOG + "together(4, 100, mmap.MAP_SHARED)",
         TOO_MUCH,
     ),
+    "the tables of its processes do, which are no page of theirs": (
+        HOG
+        + """held = hog(120, mmap.MAP_PRIVATE)
+def hog(mb, kind):
+    m = mmap.mmap(-1, mb * 2**20, flags=mmap.MAP_ANONYMOUS | kind, prot=mmap.PROT_READ)
+    m.madvise(mmap.MADV_NOHUGEPAGE)
+    m[::2**21]  # reads a page of each table
+    return m
+together(36, 2200, mmap.MAP_PRIVATE)""",
+        TOO_MUCH,
+    ),
 }
 
 
@@ -528,6 +539,82 @@ def test_without_the_walls_the_watch_alone_ends_who_takes_too_much_memory(lab, n
 @pytest.mark.parametrize("name", HOGS)
 def test_with_a_larger_limit_the_same_memory_can_be_had(lab, name):
     assert lab.run(HOGS[name][0], limits=MORE).text == "REACHED\n"
+
+
+# of each of them the system keeps some hundred bytes, which are no process's memory
+PIECES = (
+    HOG
+    + """
+def hog(mb, kind):
+    m = mmap.mmap(-1, mb * 2**20, flags=mmap.MAP_ANONYMOUS | kind, prot=mmap.PROT_READ)
+    for at in range(0, len(m), 2 * mmap.PAGESIZE):
+        m.madvise(mmap.MADV_DONTDUMP, at, mmap.PAGESIZE)
+    time.sleep(2)
+together(6, 200, mmap.MAP_PRIVATE)"""
+)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
+def test_memory_mapped_in_very_many_pieces_counts_for_what_the_system_keeps_of_it(lab, kind):
+    seen = lab.run(PIECES, kind=kind)
+
+    assert (seen.ran.how, seen.ran.error, seen.next) == ("gone", TOO_MUCH, "42")
+    assert lab.run(PIECES, kind=kind, limits=MORE).text == "REACHED\n"
+
+
+ELSEWHERE = {  # where memory may be, on machines that have some there
+    "SwapFree:": """
+def hog(mb, kind):
+    m = mmap.mmap(-1, mb * 2**20, flags=mmap.MAP_ANONYMOUS | kind)
+    for i in range(0, len(m), 4096):
+        m[i : i + 8] = os.urandom(8)
+    m.madvise(21)  # MADV_PAGEOUT
+    return m
+for _ in range(4):
+    if not os.fork():
+        held = hog(100, mmap.MAP_PRIVATE)
+        time.sleep(2)
+        os._exit(0)
+    time.sleep(0.5)
+print('REACHED')""",
+    "HugePages_Free:": "huge = 0x40000\nm = hog(400, mmap.MAP_SHARED | huge)\ntime.sleep(0.3)\n"
+    "print('REACHED')",
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_memory_in_swap_or_in_huge_pages_counts_too(lab, where):
+    text = Path("/proc/meminfo").read_text("ascii").partition(where)[2]
+    if int(text.split()[0]) < 200:  # kilobytes, or pages of 2 MB
+        pytest.skip(f"needs a machine with some of it: {where} 0")
+
+    seen = lab.run(HOG + ELSEWHERE[where])
+
+    assert (seen.ran.how, seen.ran.error, seen.next) == ("gone", TOO_MUCH, "42")
+    assert lab.run(HOG + ELSEWHERE[where], limits=MORE).text == "REACHED\n"
+
+
+def test_who_makes_the_watch_take_long_holds_up_nobody(lab):
+    shared = """
+held = hog(900, mmap.MAP_PRIVATE)
+for _ in range(36):
+    if not os.fork():
+        time.sleep(2)
+        os._exit(0)
+time.sleep(2)"""
+
+    async def longest_stop(source):
+        async with source.kernel(1) as running:
+            task = asyncio.ensure_future(running.run(HOG + shared, 10))
+            stops = []
+            while not task.done():
+                before = time.monotonic()
+                await asyncio.sleep(0.001)
+                stops.append(time.monotonic() - before)
+            return max(stops)
+
+    larger = lab.source(limits=replace(LIMITS, memory_bytes=2**30))
+    assert lab.runner.run(longest_stop(larger)) < 0.25
 
 
 def test_memory_that_processes_share_counts_once(lab):
