@@ -35,9 +35,8 @@ INSIDE = {
     **{n: HERE / f"{n}.py" for n in ("walls", "colab", "inside", "serving", "zygote")},
 }
 MIME = "application/x-grader+json"
-KEPT = (  # messages that nbclient keeps; streams have their own way
-    "display_data execute_result update_display_data error comm_open comm_msg".split()
-)
+# messages that nbclient keeps; streams have their own way
+KEPT = ("display_data", "execute_result", "update_display_data", "error")
 MOST_PARTS = 1_000_000  # brackets and commas of an answer: small lists weigh far more than bytes
 # characters of all answers to a question: they are kept with the records
 MOST_ANSWERED, MOST_FOR_EACH = 2**25, 2**20
@@ -86,10 +85,11 @@ class _Client(NotebookClient):
         self.most = 0  # of them
         self.room = 0  # characters that they may have together
         self.arrived = 0.0  # when the last of them came
+        self.in_widget = False  # whether an Output widget takes what is shown
 
     def begin(self) -> None:
         """Make ready for the next request."""
-        self.reply, self.printed = {}, 0
+        self.reply, self.printed, self.in_widget = {}, 0, False
         self.over = asyncio.get_running_loop().create_future()
 
     async def _replied(self, cell: Any, cell_index: int, execute_reply: dict[str, Any]) -> None:
@@ -111,15 +111,27 @@ class _Client(NotebookClient):
                         self.arrived = time.monotonic()
                 return None
             size = len(json.dumps(content))
+        elif kind.startswith("comm"):  # for widgets, of which there are none here
+            self.in_widget = _takes_output(content, self.in_widget)
+            size = len(json.dumps(content))
         self.printed += size
         self.kept += size
         if self.printed > self.most_bytes and not self.over.done():
             self.over.set_result(None)
+        if kind.startswith("comm") or (kind == "clear_output" and self.in_widget):
+            return None  # what such a widget shows and clears stays below its cell
         if size and not (
             self.keeps and self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
         ):
             return None
         return super().process_message(msg, cell, cell_index)
+
+
+def _takes_output(content: dict[str, Any], before: bool) -> bool:
+    """Whether an Output widget takes what is shown after this message, if it did `before`."""
+    data = content.get("data")
+    state = data.get("state") if isinstance(data, dict) else None
+    return bool(state["msg_id"]) if isinstance(state, dict) and "msg_id" in state else before
 
 
 class Kernel:

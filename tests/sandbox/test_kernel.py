@@ -79,6 +79,48 @@ def test_what_is_printed_in_excess_is_never_held_outside_the_kernel(survived):
     assert kilobytes < 100_000
 
 
+STATE = "{'_model_module': '@jupyter-widgets/output', '_model_name': 'OutputModel'"
+SEND = "k = get_ipython().kernel\nk.session.send(k.iopub_socket, %s, parent=k.get_parent('shell'))"
+OPEN = "import comm\nopened = comm.create_comm(target_name='jupyter.widget', data=%s)"
+WIDGETS = {
+    "an Output widget": OPEN % f"{{'state': {STATE}, 'outputs': [], 'msg_id': ''}}}}",
+    "one of no known model": OPEN % "{'state': {'_model_module': 'm', '_model_name': 'n'}}",
+    "one without a state": OPEN % "{}",
+    "one without a model": OPEN % "{'state': {}}",
+    "a model that is a list": OPEN % "{'state': {'_model_module': [], '_model_name': {}}}",
+    "outputs that are a number": OPEN % f"{{'state': {STATE}, 'outputs': 5, 'msg_id': 'c1'}}}}",
+    "for another target": "comm.create_comm(target_name='own', data={'a': 1}).send({'b': [2]})",
+    "with bytes": "opened.send({'b': 1}, buffers=[b'abc', memoryview(bytes(9))])",
+    "an end": "opened.close()",
+    "nothing in it": SEND % "'comm_msg', {}",
+    "data that are a number": SEND % "'comm_open', {'data': 5, 'comm_id': []}",
+    "of no kind that there is": SEND % "'comm_of_my_own', {'data': {'state': []}}",
+}
+
+
+def test_no_message_for_a_widget_ends_a_kernel(observe):
+    execution, observed = observe([*WIDGETS.values(), DOUBLE], ASKED)
+
+    assert execution.failures == ()
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+def test_what_an_output_widget_shows_stays_below_its_cell_and_what_it_clears_is_its_own(observe):
+    opens = OPEN % f"{{'state': {STATE}, 'outputs': [], 'msg_id': ''}}}}"
+    takes = "opened.send({'method': 'update', 'state': {'msg_id': %r}, 'buffer_paths': []})"
+    clears = "from IPython.display import clear_output\nclear_output()"
+    cells = [
+        "\n".join([opens, "print(1)", takes % "c1", clears, "print(2)", takes % "", "print(3)"]),
+        "\n".join(["print(4)", clears, "print(5)"]),
+    ]
+    outputs = []
+
+    observe(cells, outputs=outputs)
+
+    texts = ["".join(o["text"] for o in cell if o["output_type"] == "stream") for cell in outputs]
+    assert texts == ["1\n2\n3\n", "5\n"]
+
+
 DEADLY = (
     "import os\nos._exit(0)",
     "import ctypes\nctypes.string_at(0)",
