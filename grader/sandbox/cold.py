@@ -18,6 +18,7 @@ import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from grader.errors import SandboxError
 from grader.sandbox import outer, processes
 from grader.sandbox.kernel import Kernel, Kernels, Spot, texts
 
@@ -89,14 +90,23 @@ class ColdKernels(Kernels):
     kind = "cold"
 
     async def new(self, seed: int, imports: frozenset[str], spot: Spot) -> Kernel:
-        kernel = Kernel(_Manager(self, spot), self.limits, self.shown(spot))
-        try:
-            await kernel.start()
-            await kernel.prepare(_loading({**self.settings, "seed": seed}))
-        except BaseException:
-            await kernel.close()
-            raise
-        return kernel
+        for again in (True, False):
+            manager = _Manager(self, spot)
+            kernel = Kernel(manager, self.limits, self.shown(spot))
+            try:
+                await kernel.start()
+                await kernel.prepare(_loading({**self.settings, "seed": seed}))
+                return kernel
+            except SandboxError as error:
+                await kernel.close()
+                if not again:
+                    raise SandboxError(f"{error}; {manager.last_words()}".strip("; ")) from error
+            except BaseException:
+                await kernel.close()
+                raise
+            finally:
+                manager.hush()
+        raise AssertionError
 
 
 class _Manager(AsyncKernelManager):
@@ -112,11 +122,12 @@ class _Manager(AsyncKernelManager):
         self.connection = spot.folder / "c"
         # where the kernel finds it
         self.inside = outer.SOCKETS if self.rung.bubblewrap else str(self.connection)
-        self.connection.mkdir(mode=0o700)
+        self.connection.mkdir(mode=0o700, exist_ok=True)
         super().__init__(transport="ipc", ip=str(self.connection / "s"))
         self.connection_file = str(self.connection / "c.json")
         self.why = ""
         self.base = 0
+        self.said: int | None = None  # what it says before it can send messages
         self.environment = outer.environment(spot.folders)
         if not self.rung.alone:
             # found once for all kernels of a run
@@ -163,13 +174,28 @@ class _Manager(AsyncKernelManager):
 
     async def start_kernel(self, **settings: Any) -> None:  # type: ignore[override]
         work = self.spot.folders["work"]
-        await super().start_kernel(
-            cwd="/" if self.rung.alone else work,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,  # what it has to say comes as messages
-            stderr=subprocess.DEVNULL,
-            **settings,
-        )
+        self.said, into = os.pipe()
+        try:
+            await super().start_kernel(
+                cwd="/" if self.rung.alone else work,
+                env=self.environment,
+                stdout=subprocess.DEVNULL,  # what it has to say comes as messages
+                stderr=into,
+                **settings,
+            )
+        finally:
+            os.close(into)
+
+    def last_words(self) -> str:
+        """What a kernel that died before it could send messages had to say."""
+        said = b"" if self.said is None else os.read(self.said, 2**16)
+        return said[-2000:].decode("utf-8", "replace").strip()
+
+    def hush(self) -> None:
+        """Listen no longer to what it says otherwise than by messages."""
+        if self.said is not None:
+            os.close(self.said)
+            self.said = None
 
     def write_connection_file(self, **settings: Any) -> None:
         super().write_connection_file(**settings)

@@ -14,7 +14,7 @@ from nbclient.exceptions import DeadKernelError
 from grader.authoring import case
 from grader.errors import SandboxError
 from grader.model import Limits, Outcome
-from grader.sandbox import cold, kernel, notebook, pipe
+from grader.sandbox import cold, kernel, notebook, outer, pipe
 from tests.sandbox.conftest import asking, failures, seen
 
 pytestmark = pytest.mark.kernel
@@ -220,6 +220,25 @@ def test_a_kernel_without_our_half_is_never_used(home, ground, kind, monkeypatch
     monkeypatch.setitem(kernel.INSIDE, "wire", broken)
 
     with pytest.raises(SandboxError, match="ValueError: no such thing"):
+        started(ground.kernels(home, "", Limits(), frozenset()))
+
+
+@pytest.mark.parametrize("kind", ["cold"], indirect=True)
+def test_a_cold_kernel_that_dies_at_its_start_is_started_once_more(home, ground, monkeypatch):
+    command, deaths = outer.python, []
+
+    def dying(text, *arguments):
+        if len(deaths) == most:
+            return command(text, *arguments)
+        deaths.append(text)
+        return command("raise SystemExit('no luck')", *arguments)
+
+    monkeypatch.setattr(outer, "python", dying)
+    most = 1
+    assert started(ground.kernels(home, "", Limits(), frozenset())) > 0
+    deaths.clear()
+    most = 2
+    with pytest.raises(SandboxError, match=r"died .*; no luck"):
         started(ground.kernels(home, "", Limits(), frozenset()))
 
 
