@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 from functools import partial
@@ -59,7 +60,7 @@ del sys.modules["debugpy"]
 if told["walls"]:
     walls = types.ModuleType("grader_walls")
     exec(compile(told["text"], "<grader_walls>", "exec"), walls.__dict__)
-    walls.Walls(told["walls"], told["read"], told["alone"]).up(told["run"])
+    walls.Walls(told["walls"], told["read"], told["alone"], listed=told["listed"]).up(told["run"])
     from ipykernel import iostream
     import zmq
     # what forked workers print goes over TCP, even where all else is ipc; without internet sockets
@@ -130,8 +131,7 @@ class _Manager(AsyncKernelManager):
         self.said: int | None = None  # what it says before it can send messages
         self.environment = outer.environment(spot.folders)
         if not self.rung.alone:
-            # found once for all kernels of a run
-            self.environment["MPLCONFIGDIR"] = str(kernels.home / "matplotlib")
+            self._bring_fonts(Path(self.environment["MPLCONFIGDIR"]))
         read = [
             *outer.readable(masked=self.rung.bubblewrap),
             *([kernels.data] if kernels.data else []),
@@ -143,6 +143,7 @@ class _Manager(AsyncKernelManager):
             "alone": self.rung.alone,
             "away": outer.away(),
             "read": read,
+            "listed": outer.listed(),
             "run": kernels.run(spot, [self.inside], seen),
             "socket": f"{self.inside}/p",
             "text": texts(["walls"])["grader_walls"] if self.rung.inner else "",
@@ -167,6 +168,17 @@ class _Manager(AsyncKernelManager):
         # a signal would reach bubblewrap, not the kernel in it
         mode = "message" if self.rung.bubblewrap else "signal"
         self._kernel_spec = KernelSpec(argv=command, language="python", interrupt_mode=mode)
+
+    def _bring_fonts(self, place: Path) -> None:
+        """What matplotlib knows of fonts, where it looks for it and keeps what else it finds."""
+        fonts = outer.font_list()
+        if fonts is None or place.exists():
+            return
+        place.mkdir(mode=0o700)
+        shutil.copy(fonts, place)
+        if self.spot.uid >= outer.FIRST_UID:
+            for path in (place, place / fonts.name):
+                os.chown(path, self.spot.uid, self.spot.gid)
 
     @property
     def pid(self) -> int:

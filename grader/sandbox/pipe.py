@@ -179,6 +179,7 @@ class Zygote:
                     *outer.readable(masked=rung.bubblewrap),
                     *([outer.DATA if rung.bubblewrap else data] * bool(data)),
                 ],
+                "listed": outer.listed(),
             },
         }
         it.errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)

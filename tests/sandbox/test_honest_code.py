@@ -1,12 +1,16 @@
 """Behind all walls honest code goes on working: what a notebook of a course may well do, it can."""
 
+import asyncio
 import re
 
 import pytest
 
 from grader.authoring import case
+from grader.model import Limits
 from grader.sandbox import ladder, notebook
-from tests.sandbox.conftest import asking, failures, seen, submission
+from grader.sandbox.ground import Ground
+from tests.sandbox import attacks
+from tests.sandbox.conftest import IMPORTS, asking, failures, seen, submission
 
 pytestmark = pytest.mark.kernel
 
@@ -816,6 +820,53 @@ def test_no_cell_was_left_out_or_passed_over(ran):
         execution, _ = ran(name)
         assert execution.left_out == ()
         assert execution.missing == ()
+
+
+# what has to look elsewhere where there are no namespaces: on rung B
+ON_B = {
+    "a plot": ("import matplotlib.pyplot as plt\nplt.plot([1, 2]);", FIGURE),
+    "what is installed": (
+        """from importlib import metadata
+print(metadata.version("numpy").count("."), bool(metadata.entry_points(group="matplotlib.backend")))
+import pkgutil
+print({"numpy", "matplotlib"} <= {module.name for module in pkgutil.iter_modules()})""",
+        "2 True\nTrue\n",
+    ),
+    "this Python once more": (
+        """import subprocess, sys
+asked = [sys.executable, "-c", "import json, scipy; print(json.dumps(scipy.__name__))"]
+print(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)""",
+        '"scipy"\n\n',
+    ),
+    "a package that nobody named": ("import sympy\nprint(sympy.Integer(2) + 1)", "3\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def on_b(home, kind):
+    """How a notebook of these cells ran on rung B, and the outputs of each of its cells."""
+    outputs = []
+    cells = submission([source for source, _ in ON_B.values()])
+
+    async def ran():
+        rung = attacks.standing_without(attacks.rung_b())
+        kernels = Ground(kind, rung).kernels(home, "", Limits(), IMPORTS)
+        try:
+            return (await notebook.observe(cells, {}, kernels, 1, outputs))[0]
+        finally:
+            await kernels.close()
+
+    return asyncio.run(ran()), outputs
+
+
+@pytest.mark.parametrize("name", ON_B)
+def test_it_works_on_rung_b_too(on_b, name):
+    execution, outputs = on_b
+    number = list(ON_B).index(name)
+
+    assert failures(execution).get(number + 1) is None
+    assert text_of(outputs[number]) == ON_B[name][1]
+    assert [o["text"] for o in outputs[number] if o.get("name") == "stderr"] == []
 
 
 ASKED = {  # what a function may do when it is asked, in a fork of the kernel
