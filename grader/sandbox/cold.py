@@ -300,6 +300,6 @@ def _loading(boot: dict[str, Any]) -> str:
         "        exec(compile(text, f'<{name}>', 'exec'), module.__dict__)\n"
         "    sys.modules['grader_inside'].boot(get_ipython(), settings)\n"
         "    sys.modules['grader_inside'].begin(settings['seed'])\n"
-        f"_load({texts(['wire', 'colab', 'inside'])!r}, {boot!r})\n"
+        f"_load({texts(['wire', 'colab', 'shared', 'inside'])!r}, {boot!r})\n"
         "del _load"
     )

@@ -32,7 +32,7 @@ from grader.sandbox.ladder import Rung
 HERE = Path(__file__).parent
 INSIDE = {
     "wire": HERE.parent / "wire.py",
-    **{n: HERE / f"{n}.py" for n in ("walls", "colab", "inside", "serving", "zygote")},
+    **{n: HERE / f"{n}.py" for n in ("walls", "colab", "shared", "inside", "serving", "zygote")},
 }
 MIME = "application/x-grader+json"
 # messages that nbclient keeps; streams have their own way
@@ -425,6 +425,7 @@ class Kernels(ABC):
             "training_steps": self.limits.training_steps,
             "output_bytes": self.limits.output_bytes,
             "hidden": outer.OURS,
+            "shared": self.rung.alone or "landlock" not in self.rung.inner,
         }
 
     @abstractmethod

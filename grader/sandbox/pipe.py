@@ -31,7 +31,15 @@ from grader.sandbox import outer, processes
 from grader.sandbox.kernel import MIME, Kernel, Kernels, Spot, texts
 from grader.sandbox.ladder import Rung
 
-TEXTS = ("walls", "wire", "colab", "inside", "serving", "zygote")  # each needs only former ones
+TEXTS = (
+    "walls",
+    "wire",
+    "colab",
+    "shared",
+    "inside",
+    "serving",
+    "zygote",
+)  # each needs only former ones
 START_SECONDS = 60.0  # until a zygote has imported all, or a kernel answers
 FORK_SECONDS = 10.0  # until a fork of a kernel answers: it takes milliseconds
 SEND_SECONDS = 5.0  # in which a kernel takes some of what it is sent
