@@ -22,7 +22,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionComplete, CellTimeoutError, DeadKernelError
 
 from grader.errors import SandboxError
 from grader.model import Limits
@@ -124,7 +124,14 @@ class _Client(NotebookClient):
             self.keeps and self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
         ):
             return None
-        return super().process_message(msg, cell, cell_index)
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except (CellExecutionComplete, DeadKernelError):
+            raise
+        except Exception:
+            if kind not in KEPT:
+                raise
+            return None  # what a notebook's own class shows may be no output
 
 
 def _takes_output(content: dict[str, Any], before: bool) -> bool:

@@ -79,6 +79,17 @@ def test_what_is_printed_in_excess_is_never_held_outside_the_kernel(survived):
     assert kilobytes < 100_000
 
 
+def test_what_is_no_output_of_a_notebook_is_left_out_of_it(observe):
+    shows = "display({'text/plain': 'x', 'application/own': [{1: 2}]}, raw=True)\nprint('on')"
+    outputs = []
+
+    execution, observed = observe([shows, DOUBLE], ASKED, outputs=outputs)
+
+    assert (execution.failures, execution.left_out) == ((), ())
+    assert ["".join(o.get("text", "?") for o in cell) for cell in outputs] == ["on\n", ""]
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
 STATE = "{'_model_module': '@jupyter-widgets/output', '_model_name': 'OutputModel'"
 SEND = "k = get_ipython().kernel\nk.session.send(k.iopub_socket, %s, parent=k.get_parent('shell'))"
 OPEN = "import comm\nopened = comm.create_comm(target_name='jupyter.widget', data=%s)"
