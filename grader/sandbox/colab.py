@@ -28,6 +28,7 @@ SHELL = re.compile(
     r"^(\s*)(?:!|%(?:pip|conda|mamba|system|sx|sc|cd|env|set_env|load_ext|reload_ext|autoreload"
     r"|tensorboard|cp|mv|rm|ls|cat|mkdir|wget|uv|bigquery|shell)\b)(.*)$"
 )
+DEBUGGER = re.compile(r"\(*i?pdb\)*>? *", re.IGNORECASE)
 SHELL_CELL = re.compile(r"^\s*%%(?:bash|sh|shell|script|system|sx|html|javascript|js|svg|latex)\b")
 ASSIGNED_SHELL = re.compile(r"^(\s*)([\w\s,]+=)\s*(?:!|%(?:sx|system|env)\b)(.*)$")
 
@@ -353,6 +354,10 @@ def _files(shell, paths):
 
 def _asking(shell, note):
     def answer(prompt="", *_, **__):
+        if DEBUGGER.fullmatch(str(prompt)):  # which asks again for ever
+            note("the debugger was told to go on")
+            print(f"{prompt}c")
+            return "c"
         note(f"input({str(prompt)[:60]!r}) was answered with an empty line")
         print(prompt)
         return ""
@@ -405,6 +410,7 @@ def _shell_lines(shell, note):
         return lines
 
     shell.input_transformers_cleanup.append(outside_strings)
+    shell.system = lambda command: note(f"{'!' + command.strip()!r} was not run")
 
 
 def _progress_bars():

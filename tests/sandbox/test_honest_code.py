@@ -649,6 +649,25 @@ except OSError as error:
     print("none")""",
         "none\n",
     ),
+    "a breakpoint that was left in": (
+        "for i in range(2):\n    breakpoint()\n    print('i is', i)",
+        re.compile(r"(?s).*ipdb> c\ni is 0\n.*ipdb> c\ni is 1\n"),
+    ),
+    "Python's own debugger": (
+        "import pdb\npdb.run('debugged = 5')\nprint(debugged)",
+        re.compile(r"(?s).*ipdb> c\n5\n"),
+    ),
+    "an error looked into": (
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    pdb.post_mortem()\n%debug",
+        re.compile(r"(?s).*ipdb> c\n.*"),
+    ),
+    "a shell": ("get_ipython().system('echo shell')", ""),
+    "exit, by its name alone": ("exit", ""),
+    "where it finds itself": (
+        "shell = get_ipython()\nprint(type(shell).__name__, type(shell).__module__, "
+        "type(shell.kernel).__name__, 'IPKernelApp' in shell.config, sys.stdout.encoding)",
+        "ZMQInteractiveShell ipykernel.zmqshell IPythonKernel True UTF-8\n",
+    ),
     "ctypes": (
         "import ctypes\nprint(ctypes.CDLL(None).abs(-3))",
         "3\n",
