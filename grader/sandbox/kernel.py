@@ -120,9 +120,9 @@ class _Client(NotebookClient):
             self.over.set_result(None)
         if kind.startswith("comm") or (kind == "clear_output" and self.in_widget):
             return None  # what such a widget shows and clears stays below its cell
-        if size and not (
-            self.keeps and self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
-        ):
+        room = self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
+        asked = self.received is not None  # what a question shows is nobody's output
+        if (size or kind == "clear_output") and (asked or not self.keeps or not room):
             return None
         try:
             return super().process_message(msg, cell, cell_index)

@@ -975,6 +975,17 @@ ASKED = {  # what a function may do when it is asked, in a fork of the kernel
         "        optimizer.step()\n    return bool((w - x).abs().max() < 0.5)",
         True,
     ),
+    "what it shows": (
+        "from IPython.display import HTML, clear_output, update_display\ndef f(x):\n"
+        "    display(HTML('<b>x</b>'))\n    clear_output(wait=True)\n    display(x, display_id='a')\n"
+        "    update_display(x, display_id='a')\n    clear_output()\n    return x",
+        2,
+    ),
+    "what it writes below Python": (
+        "import os, subprocess\ndef f(x):\n    os.write(1, b'out')\n    os.write(2, b'err')\n"
+        "    return subprocess.run(['echo', 'x']).returncode",
+        0,
+    ),
     "progress": ("from tqdm.auto import tqdm\ndef f(x):\n    return sum(tqdm(range(x)))", 1),
     "questions": ("def f(x):\n    return input('more?') + 'none'", "none"),
 }
@@ -989,3 +1000,11 @@ def test_it_works_when_it_is_asked_too(observe, name):
 
     assert execution.failures == ()
     assert (answer.error, answer.value) == ("", value)
+
+
+@pytest.mark.parametrize("kind", ["pipe"], indirect=True)
+@pytest.mark.parametrize("name", ASKED)
+def test_it_works_when_a_fork_is_asked(observe, name, monkeypatch):
+    monkeypatch.setattr(notebook, "LIGHT_SECONDS", 0)
+
+    test_it_works_when_it_is_asked_too(observe, name)
