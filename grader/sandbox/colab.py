@@ -19,6 +19,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import types
 
 DRIVE = re.compile(r"^/content(?:/|$)")
@@ -27,17 +28,19 @@ SHELL = re.compile(
     r"^(\s*)(?:!|%(?:pip|conda|mamba|system|sx|sc|cd|env|set_env|load_ext|reload_ext|autoreload"
     r"|tensorboard|cp|mv|rm|ls|cat|mkdir|wget|uv|bigquery|shell)\b)(.*)$"
 )
+DEBUGGER = re.compile(r"\(*i?pdb\)*>? *", re.IGNORECASE)
 SHELL_CELL = re.compile(r"^\s*%%(?:bash|sh|shell|script|system|sx|html|javascript|js|svg|latex)\b")
 ASSIGNED_SHELL = re.compile(r"^(\s*+)([\w\s,]++=)\s*+(?:!|%(?:sx|system|env)\b)(.*)$")
 
 
-def install(shell, data, training_steps, seed):
+def install(shell, data, training_steps, seed, also):
     """Adapt the kernel of `shell`; returns the list in which adaptations are noted as they happen,
     and that of packages which the notebook imports and this machine lacks.
 
     data            the folder of what the homework hands out beside the notebooks, or ""
     training_steps  backward passes after which training is ended by a KeyboardInterrupt; 0: never
     seed            tells the seed of torch's generators, which no notebook is bound to seed
+    also            is given torch, once it is imported
     """
     notes, missing = [], []
 
@@ -56,6 +59,7 @@ def install(shell, data, training_steps, seed):
     def adapt(torch):
         torch.manual_seed(seed())
         _torch(paths, training_steps, note, torch)
+        also(torch)
 
     sys.meta_path.insert(0, _AfterTorch(adapt))
     if data:
@@ -245,11 +249,14 @@ def _packages(shell, note, missing):
 
 
 class _Paths:
-    """/content/… lies in the working folder; a file that is not there is looked for by the end of
-    its path among what the homework hands out."""
+    """/content/… lies in the working folder, and /tmp/… in the notebook's own folder for temporary
+    files; a file that is not there is looked for by the end of its path among what the homework
+    hands out."""
 
     def __init__(self, work, data, note):
         self.work, self.data, self.note = work, data, note
+        self.temporary = tempfile.gettempdir()
+        self.own = tuple(filter(None, (os.path.dirname(self.temporary), data)))
         self.stat = os.stat  # before it is wrapped
 
     def __call__(self, path, writing=False):
@@ -265,6 +272,8 @@ class _Paths:
             local = os.path.join(self.work, *asked.strip("/").split("/")[1:])
         elif os.path.isabs(asked) and asked.startswith(self.work):
             return path
+        elif asked.startswith("/tmp/") and not asked.startswith(self.own):
+            local = os.path.join(self.temporary, asked.removeprefix("/tmp/"))
         else:
             local = asked
         if self.exists(local):
@@ -345,6 +354,10 @@ def _files(shell, paths):
 
 def _asking(shell, note):
     def answer(prompt="", *_, **__):
+        if DEBUGGER.fullmatch(str(prompt)):  # which asks again for ever
+            note("the debugger was told to go on")
+            print(f"{prompt}c")
+            return "c"
         note(f"input({str(prompt)[:60]!r}) was answered with an empty line")
         print(prompt)
         return ""
@@ -397,6 +410,7 @@ def _shell_lines(shell, note):
         return lines
 
     shell.input_transformers_cleanup.append(outside_strings)
+    shell.system = lambda command: note(f"{'!' + command.strip()!r} was not run")
 
 
 def _progress_bars():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 from functools import partial
@@ -18,6 +19,7 @@ import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from grader.errors import SandboxError
 from grader.sandbox import outer, processes
 from grader.sandbox.kernel import Kernel, Kernels, Spot, texts
 
@@ -58,7 +60,7 @@ del sys.modules["debugpy"]
 if told["walls"]:
     walls = types.ModuleType("grader_walls")
     exec(compile(told["text"], "<grader_walls>", "exec"), walls.__dict__)
-    walls.Walls(told["walls"], told["read"], told["alone"]).up(told["run"])
+    walls.Walls(told["walls"], told["read"], told["alone"], listed=told["listed"]).up(told["run"])
     from ipykernel import iostream
     import zmq
     # what forked workers print goes over TCP, even where all else is ipc; without internet sockets
@@ -89,14 +91,23 @@ class ColdKernels(Kernels):
     kind = "cold"
 
     async def new(self, seed: int, imports: frozenset[str], spot: Spot) -> Kernel:
-        kernel = Kernel(_Manager(self, spot), self.limits, self.shown(spot))
-        try:
-            await kernel.start()
-            await kernel.prepare(_loading({**self.settings, "seed": seed}))
-        except BaseException:
-            await kernel.close()
-            raise
-        return kernel
+        for again in (True, False):
+            manager = _Manager(self, spot)
+            kernel = Kernel(manager, self.limits, self.shown(spot))
+            try:
+                await kernel.start()
+                await kernel.prepare(_loading({**self.settings, "seed": seed}))
+                return kernel
+            except SandboxError as error:
+                await kernel.close()
+                if not again:
+                    raise SandboxError(f"{error}; {manager.last_words()}".strip("; ")) from error
+            except BaseException:
+                await kernel.close()
+                raise
+            finally:
+                manager.hush()
+        raise AssertionError
 
 
 class _Manager(AsyncKernelManager):
@@ -113,15 +124,15 @@ class _Manager(AsyncKernelManager):
         # where the kernel finds it
         self.inside = outer.SOCKETS if self.rung.bubblewrap else str(self.connection)
         spot.folder.mkdir(mode=0o700, exist_ok=True)
-        self.connection.mkdir(mode=0o700)
+        self.connection.mkdir(mode=0o700, exist_ok=True)
         super().__init__(transport="ipc", ip=str(self.connection / "s"))
         self.connection_file = str(self.connection / "c.json")
         self.why = ""
         self.base = 0
+        self.said: int | None = None  # what it says before it can send messages
         self.environment = outer.environment(spot.folders)
         if not self.rung.alone:
-            # found once for all kernels of a run
-            self.environment["MPLCONFIGDIR"] = str(kernels.home / "matplotlib")
+            self._bring_fonts(Path(self.environment["MPLCONFIGDIR"]))
         read = [
             *outer.readable(masked=self.rung.bubblewrap),
             *([kernels.data] if kernels.data else []),
@@ -133,6 +144,7 @@ class _Manager(AsyncKernelManager):
             "alone": self.rung.alone,
             "away": outer.away(),
             "read": read,
+            "listed": outer.listed(),
             "run": kernels.run(spot, [self.inside], seen),
             "socket": f"{self.inside}/p",
             "text": texts(["walls"])["grader_walls"] if self.rung.inner else "",
@@ -158,19 +170,45 @@ class _Manager(AsyncKernelManager):
         mode = "message" if self.rung.bubblewrap else "signal"
         self._kernel_spec = KernelSpec(argv=command, language="python", interrupt_mode=mode)
 
+    def _bring_fonts(self, place: Path) -> None:
+        """What matplotlib knows of fonts, where it looks for it and keeps what else it finds."""
+        fonts = outer.font_list()
+        if fonts is None or place.exists():
+            return
+        place.mkdir(mode=0o700)
+        shutil.copy(fonts, place)
+        if self.spot.uid >= outer.FIRST_UID:
+            for path in (place, place / fonts.name):
+                os.chown(path, self.spot.uid, self.spot.gid)
+
     @property
     def pid(self) -> int:
         return getattr(self.provisioner, "pid", None) or 0
 
     async def start_kernel(self, **settings: Any) -> None:  # type: ignore[override]
         work = self.spot.folders["work"]
-        await super().start_kernel(
-            cwd="/" if self.rung.alone else work,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,  # what it has to say comes as messages
-            stderr=subprocess.DEVNULL,
-            **settings,
-        )
+        self.said, into = os.pipe()
+        try:
+            await super().start_kernel(
+                cwd="/" if self.rung.alone else work,
+                env=self.environment,
+                stdout=subprocess.DEVNULL,  # what it has to say comes as messages
+                stderr=into,
+                **settings,
+            )
+        finally:
+            os.close(into)
+
+    def last_words(self) -> str:
+        """What a kernel that died before it could send messages had to say."""
+        said = b"" if self.said is None else os.read(self.said, 2**16)
+        return said[-2000:].decode("utf-8", "replace").strip()
+
+    def hush(self) -> None:
+        """Listen no longer to what it says otherwise than by messages."""
+        if self.said is not None:
+            os.close(self.said)
+            self.said = None
 
     def write_connection_file(self, **settings: Any) -> None:
         super().write_connection_file(**settings)
@@ -263,6 +301,6 @@ def _loading(boot: dict[str, Any]) -> str:
         "        exec(compile(text, f'<{name}>', 'exec'), module.__dict__)\n"
         "    sys.modules['grader_inside'].boot(get_ipython(), settings)\n"
         "    sys.modules['grader_inside'].begin(settings['seed'])\n"
-        f"_load({texts(['wire', 'colab', 'inside'])!r}, {boot!r})\n"
+        f"_load({texts(['wire', 'colab', 'shared', 'inside'])!r}, {boot!r})\n"
         "del _load"
     )

@@ -1,10 +1,10 @@
 """A question put to the notebook's own code: cases in, plain results out.  Runs in the kernel.
 
-The text of wire.py, colab.py and this file is loaded as grader_wire, grader_colab and
-grader_inside before the notebook's first cell.  Nothing in here knows a right answer: it makes the
-target, calls it on one case after the other, and publishes what came back.  That the code of the
-notebook could change all of it is taken for granted; it would only spoil answers that it cannot
-know to be right.
+The text of wire.py, colab.py, shared.py and this file is loaded as grader_wire, grader_colab,
+grader_shared and grader_inside before the notebook's first cell.  Nothing in here knows a right
+answer: it makes the target, calls it on one case after the other, and publishes what came back.
+That the code of the notebook could change all of it is taken for granted; it would only spoil
+answers that it cannot know to be right.
 """
 
 import ast
@@ -29,6 +29,7 @@ import types
 import warnings
 from collections import Counter
 
+import grader_shared
 import numpy as np
 from grader_colab import install
 from grader_wire import EXACT, WireError, decode, encode
@@ -47,8 +48,14 @@ def boot(shell, settings):
     _keep_first_lines(shell.input_transformers_cleanup)
     _bound_output(shell, settings["output_bytes"])
     _seed_new_generators()
+    if not settings["shared"]:
+        grader_shared.install()
     NOTES, MISSING = install(
-        shell, settings["data"], settings["training_steps"], lambda: OWN["seed"]
+        shell,
+        settings["data"],
+        settings["training_steps"],
+        lambda: OWN["seed"],
+        lambda torch: settings["shared"] or grader_shared.adapt(torch),
     )
     sys.meta_path.insert(0, _Hidden(settings["hidden"]))
     LOADED = dict(sys.modules)

@@ -22,7 +22,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionComplete, CellTimeoutError, DeadKernelError
 
 from grader.errors import SandboxError
 from grader.model import Limits
@@ -32,12 +32,11 @@ from grader.sandbox.ladder import Rung
 HERE = Path(__file__).parent
 INSIDE = {
     "wire": HERE.parent / "wire.py",
-    **{n: HERE / f"{n}.py" for n in ("walls", "colab", "inside", "serving", "zygote")},
+    **{n: HERE / f"{n}.py" for n in ("walls", "colab", "shared", "inside", "serving", "zygote")},
 }
 MIME = "application/x-grader+json"
-KEPT = (  # messages that nbclient keeps; streams have their own way
-    "display_data execute_result update_display_data error comm_open comm_msg".split()
-)
+# messages that nbclient keeps; streams have their own way
+KEPT = ("display_data", "execute_result", "update_display_data", "error")
 MOST_PARTS = 1_000_000  # brackets and commas of an answer: small lists weigh far more than bytes
 # characters of all answers to a question: they are kept with the records
 MOST_ANSWERED, MOST_FOR_EACH = 2**25, 2**20
@@ -86,10 +85,11 @@ class _Client(NotebookClient):
         self.most = 0  # of them
         self.room = 0  # characters that they may have together
         self.arrived = 0.0  # when the last of them came
+        self.in_widget = False  # whether an Output widget takes what is shown
 
     def begin(self) -> None:
         """Make ready for the next request."""
-        self.reply, self.printed = {}, 0
+        self.reply, self.printed, self.in_widget = {}, 0, False
         self.over = asyncio.get_running_loop().create_future()
 
     async def on_cell_executed(
@@ -113,15 +113,34 @@ class _Client(NotebookClient):
                         self.arrived = time.monotonic()
                 return None
             size = len(json.dumps(content))
+        elif kind.startswith("comm"):  # for widgets, of which there are none here
+            self.in_widget = _takes_output(content, self.in_widget)
+            size = len(json.dumps(content))
         self.printed += size
         self.kept += size
         if self.printed > self.most_bytes and not self.over.done():
             self.over.set_result(None)
-        if size and not (
-            self.keeps and self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
-        ):
+        if kind.startswith("comm") or (kind == "clear_output" and self.in_widget):
+            return None  # what such a widget shows and clears stays below its cell
+        room = self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
+        asked = self.received is not None  # what a question shows is nobody's output
+        if (size or kind == "clear_output") and (asked or not self.keeps or not room):
             return None
-        return super().process_message(msg, cell, cell_index)
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except (CellExecutionComplete, DeadKernelError):
+            raise
+        except Exception:
+            if kind not in KEPT:
+                raise
+            return None  # what a notebook's own class shows may be no output
+
+
+def _takes_output(content: dict[str, Any], before: bool) -> bool:
+    """Whether an Output widget takes what is shown after this message, if it did `before`."""
+    data = content.get("data")
+    state = data.get("state") if isinstance(data, dict) else None
+    return bool(state["msg_id"]) if isinstance(state, dict) and "msg_id" in state else before
 
 
 class Kernel:
@@ -422,6 +441,7 @@ class Kernels(ABC):
             "training_steps": self.limits.training_steps,
             "output_bytes": self.limits.output_bytes,
             "hidden": outer.OURS,
+            "shared": self.rung.alone or "landlock" not in self.rung.inner,
         }
 
     @abstractmethod

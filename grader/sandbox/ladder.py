@@ -104,8 +104,7 @@ class Rung:
         still = "; ".join(threat.text for threat in self.open)
         return (
             "the sandbox is incomplete: student code cannot read or change your files or use the "
-            f"network, but it can still {still}. Locks between processes are not to be had: "
-            "multiprocessing, and so a DataLoader with workers, fails here.",
+            f"network, but it can still {still}.",
             *_mends(self.missing),
         )
 

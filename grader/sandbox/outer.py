@@ -170,6 +170,14 @@ def readable(*, masked: bool) -> tuple[str, ...]:
     return tuple(name for name in names if Path(name).exists())
 
 
+@cache
+def listed() -> tuple[str, ...]:
+    """Folders whose lists of names Landlock lets be read, to all depths, where `readable` names
+    what is in them one by one: Python finds no module and no entry point without such a list."""
+    out = [Path(path) for path in hidden()]
+    return tuple(part for part in prefix() if any(path.is_relative_to(Path(part)) for path in out))
+
+
 def _without(top: Path, out: Sequence[Path]) -> list[str]:
     if top in out:
         return []

@@ -31,7 +31,8 @@ from grader.sandbox import outer, processes
 from grader.sandbox.kernel import MIME, Kernel, Kernels, Spot, codes
 from grader.sandbox.ladder import Rung
 
-NAMES = ("walls", "wire", "colab", "inside", "serving", "zygote")  # each needs only former ones
+# each needs only former ones
+NAMES = ("walls", "wire", "colab", "shared", "inside", "serving", "zygote")
 START_SECONDS = 60.0  # until a zygote has imported all, or a kernel answers
 FORK_SECONDS = 10.0  # until a fork of a kernel answers: it takes milliseconds
 SEND_SECONDS = 5.0  # in which a kernel takes some of what it is sent
@@ -180,6 +181,7 @@ class Zygote:
                     *outer.readable(masked=rung.bubblewrap),
                     *([outer.DATA if rung.bubblewrap else data] * bool(data)),
                 ],
+                "listed": outer.listed(),
             },
         }
         it.errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)

@@ -10,8 +10,6 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 # what the system keeps of one piece of mapped memory, and of it for each process that shares it
 MAPPING_BYTES, SHARING_BYTES = 512, 64
 

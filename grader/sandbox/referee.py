@@ -13,10 +13,10 @@ from grader.model import Execution, Limits, Observed, Submission
 from grader.sandbox.ground import Ground
 from grader.sandbox.notebook import Trials, observe, sandbox
 
-# what differs between any two runs: addresses, process ids and times
+# what differs between any two runs: addresses, the ids of widgets, process ids and times
 REWRITTEN = re.compile(r"^.*\r(?!\n)", re.MULTILINE)  # as a progress bar does, more or less often
 VARIES = re.compile(
-    r"0x[0-9a-f]+|\bpid[ =]\d+"
+    r"0x[0-9a-f]+|\b[0-9a-f]{32}\b|\bpid[ =]\d+"
     r"|(?:(?<! ) ++)?\b(?:\d++min )?\d++(?:\.\d++)?(?:e[+-]?\d++)?"
     r"\s?(?:[nm\u00b5\u03bc]?s|it/s|s/it)\b"
 )

@@ -17,6 +17,7 @@ import json
 import linecache
 import logging
 import os
+import pdb
 import signal
 import socket
 import struct
@@ -27,6 +28,8 @@ import threading
 import time
 from datetime import datetime, timezone
 
+from IPython.core import debugger
+from IPython.core.autocall import IPyAutocall
 from ipykernel import ipkernel
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.zmqshell import ZMQInteractiveShell
@@ -220,7 +223,7 @@ class _Out(io.TextIOBase):
     """sys.stdout and sys.stderr: what is written leaves when the cell ends, much has come together,
     or some time has gone by.  A forked worker writes to the descriptor instead."""
 
-    encoding, errors = "utf-8", "replace"
+    encoding, errors = "UTF-8", "replace"
 
     def __init__(self, name, descriptor, channel):
         self.name, self.descriptor, self.channel = name, descriptor, channel
@@ -282,6 +285,8 @@ class _Shell(ZMQInteractiveShell):
         self.active_eventloop = gui  # no event loop but the kernel's own
 
     def transform_cell(self, raw_cell):
+        if isinstance(self.user_ns.get(raw_cell.strip()), IPyAutocall):
+            return super().transform_cell(raw_cell)  # `exit` alone is exit()
         if raw_cell != self._last_cell[0]:
             # what is Python already has no magics in it: looking for them costs more than the cell
             whole = raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
@@ -316,6 +321,12 @@ class _Kernel(IPythonKernel):
     _execute_sleep = 0.0
 
 
+for own, known in ((_Shell, ZMQInteractiveShell), (_Kernel, IPythonKernel)):
+    # by these names notebooks tell where they are
+    own.__name__, own.__qualname__ = known.__name__, known.__qualname__
+    own.__module__ = known.__module__
+
+
 class _Here:
     """Stands for ipykernel's thread of the shell channel, which is asked for its parent only."""
 
@@ -339,6 +350,10 @@ def warm():
     config.HistoryManager.enabled = False
     config.InteractiveShell.xmode = "Plain"  # the default takes seconds over a RecursionError
     config.InteractiveShell.colors = "NoColor"
+    config.IPKernelApp.log_level = logging.CRITICAL  # by which packages tell a kernel
+    # the debugger that can be interrupted, as in every kernel
+    pdb.Pdb = debugger.Pdb = debugger.InterruptiblePdb
+    pdb.set_trace = debugger.set_trace
     log = logging.getLogger("grader.kernel")
     log.addHandler(logging.NullHandler())
     log.propagate = False

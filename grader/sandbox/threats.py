@@ -36,6 +36,7 @@ THREATS = (
     _threat("read_submissions", "read other submissions", "bubblewrap landlock"),
     _threat("read_results", "read the gradebook", "bubblewrap landlock"),
     _threat("list_folders", "list folders of this account", "bubblewrap landlock"),
+    _threat("list_packages", "list the names of files in Python's packages", "bubblewrap"),
     _threat("see_files", "see sizes and times of files whose names it knows", "bubblewrap"),
     _threat("write_files", "change, make or delete files of this account", "bubblewrap landlock"),
     _threat("change_modes", "change the rights or times of files", "bubblewrap seccomp"),

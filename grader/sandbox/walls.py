@@ -59,13 +59,15 @@ class Walls:
     alone   whether each kernel is in namespaces of its own; if not, seccomp also closes what only
             they would have closed
     read    folders and files that notebooks may read
+    listed  folders whose names of files they may read, and those of folders below
     abi     the version of Landlock's interface, if not the newest that the kernel has
 
     Raises OSError if the kernel does not have one of them.
     """
 
-    def __init__(self, names, read, alone, abi=None):
+    def __init__(self, names, read, alone, abi=None, listed=()):
         self.names, self.read, self.alone = frozenset(names), read, alone
+        self.listed = listed
         self.filter = _program(_filter(alone)) if "seccomp" in self.names else None
         if self.names & {"landlock", "landlock-scopes"}:
             import landlockpy
@@ -146,8 +148,8 @@ class Walls:
                 found.append((path, folder))
             elif os.path.isfile(path):
                 found.append((path, file))
-        if self.alone:  # all that is there is what the outer wall lets be seen
-            found.append(("/", AccessFS.READ_DIR))
+        # behind the outer wall all that is there is what it lets be seen
+        found += [(path, AccessFS.READ_DIR) for path in (["/"] if self.alone else self.listed)]
         return found
 
 

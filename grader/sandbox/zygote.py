@@ -154,7 +154,9 @@ class Zygote:
 
     def __init__(self, control, config):
         self.control, self.config = control, config
-        self.walls = grader_walls.Walls(config["walls"], config["read"], config["alone"])
+        self.walls = grader_walls.Walls(
+            config["walls"], config["read"], config["alone"], listed=config["listed"]
+        )
         self.kept = _Kept()
         self.pids = self.way_back() if config["alone"] else None
 

@@ -1,12 +1,16 @@
 """Behind all walls honest code goes on working: what a notebook of a course may well do, it can."""
 
+import asyncio
 import re
 
 import pytest
 
 from grader.authoring import case
+from grader.model import Limits
 from grader.sandbox import ladder, notebook
-from tests.sandbox.conftest import asking, failures, seen, submission
+from grader.sandbox.ground import Ground
+from tests.sandbox import attacks
+from tests.sandbox.conftest import IMPORTS, asking, failures, seen, submission
 
 pytestmark = pytest.mark.kernel
 
@@ -645,6 +649,25 @@ except OSError as error:
     print("none")""",
         "none\n",
     ),
+    "a breakpoint that was left in": (
+        "for i in range(2):\n    breakpoint()\n    print('i is', i)",
+        re.compile(r"(?s).*ipdb> c\ni is 0\n.*ipdb> c\ni is 1\n"),
+    ),
+    "Python's own debugger": (
+        "import pdb\npdb.run('debugged = 5')\nprint(debugged)",
+        re.compile(r"(?s).*ipdb> c\n5\n"),
+    ),
+    "an error looked into": (
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    pdb.post_mortem()\n%debug",
+        re.compile(r"(?s).*ipdb> c\n.*"),
+    ),
+    "a shell": ("get_ipython().system('echo shell')", ""),
+    "exit, by its name alone": ("exit", ""),
+    "where it finds itself": (
+        "shell = get_ipython()\nprint(type(shell).__name__, type(shell).__module__, "
+        "type(shell.kernel).__name__, 'IPKernelApp' in shell.config, sys.stdout.encoding)",
+        "ZMQInteractiveShell ipykernel.zmqshell IPythonKernel True UTF-8\n",
+    ),
     "ctypes": (
         "import ctypes\nprint(ctypes.CDLL(None).abs(-3))",
         "3\n",
@@ -818,6 +841,105 @@ def test_no_cell_was_left_out_or_passed_over(ran):
         assert execution.missing == ()
 
 
+# on rung B, where Python's own ways lead to folders of the whole machine
+INSTALLED = {
+    "what is installed": (
+        """from importlib import metadata
+print(metadata.version("numpy").count("."), bool(metadata.entry_points(group="matplotlib.backend")))
+import pkgutil
+print({"numpy", "matplotlib"} <= {module.name for module in pkgutil.iter_modules()})""",
+        "2 True\nTrue\n",
+    ),
+    "a package that nobody named": ("import sympy\nprint(sympy.Integer(2) + 1)", "3\n"),
+    "a package in another process": (
+        """import subprocess, sys
+asked = [sys.executable, "-c", "import json, scipy; print(json.dumps(scipy.__name__))"]
+print(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)""",
+        '"scipy"\n\n',
+    ),
+    "in /tmp": (
+        """import os, tempfile
+open("/tmp/own.txt", "w").write("temporary")
+print(open("/tmp/own.txt").read(), "own.txt" in os.listdir("/tmp/"), os.path.exists("/tmp/no.txt"))
+with tempfile.NamedTemporaryFile("w") as file:
+    print(os.path.exists(file.name), open(file.name).read() == "")""",
+        "temporary True False\nTrue True\n",
+    ),
+    "locks": (
+        """import multiprocessing
+lock, bounded = multiprocessing.RLock(), multiprocessing.BoundedSemaphore(2)
+with lock, lock, bounded:
+    print(bounded.get_value(), multiprocessing.Lock().acquire(False))
+for one in (lock, bounded):
+    try:
+        one.release()
+    except (AssertionError, ValueError) as error:
+        print(error)
+taken = multiprocessing.Lock()
+taken.acquire()
+print(taken.acquire(timeout=0.01), taken.acquire(False), multiprocessing.Queue().qsize())""",
+        "1 True\nattempt to release recursive lock not owned by thread\n"
+        "semaphore or lock released too many times\nFalse False 0\n",
+    ),
+    "a barrier": (
+        """barrier = multiprocessing.Barrier(2)
+process = multiprocessing.Process(target=barrier.wait, args=(10,))
+process.start()
+barrier.wait(10)
+process.join(10)
+print(process.exitcode)""",
+        "0\n",
+    ),
+}
+NOT_ON_B = {  # which need sockets, or a lock that has a name
+    ("processes", "a manager"): "PermissionError",
+    (
+        "processes",
+        "other ways to start",
+    ): "RuntimeError: only forked processes can share locks here",
+}
+ON_B = {"installed": INSTALLED, "processes": PROCESSES, "shown": SHOWN, "torch": TORCH}
+CELLS_ON_B = [(name, cell) for name, cells in ON_B.items() for cell in cells]
+
+
+@pytest.fixture(scope="module")
+def on_b(home, kind):
+    """How each of these notebooks ran on rung B, and the outputs of each of its cells."""
+    ran = {}
+
+    async def run():
+        rung = attacks.standing_without(attacks.rung_b())
+        kernels = Ground(kind, rung).kernels(home, "", Limits(cell_seconds=30), IMPORTS)
+        try:
+            for name, cells in ON_B.items():
+                outputs = []
+                handed_in = submission([source for source, _ in cells.values()])
+                execution, _ = await notebook.observe(handed_in, {}, kernels, 1, outputs)
+                ran[name] = execution, outputs
+        finally:
+            await kernels.close()
+
+    asyncio.run(run())
+    return ran
+
+
+@pytest.mark.parametrize("name, cell", CELLS_ON_B, ids=[f"{n}: {cell}" for n, cell in CELLS_ON_B])
+def test_it_works_on_rung_b_too(on_b, kind, name, cell):
+    execution, outputs = on_b[name]
+    number = list(ON_B[name]).index(cell)
+    error = failures(execution).get(number + 1) or ""
+
+    assert error.startswith(NOT_ON_B.get((name, cell), ""))
+    assert bool(error) == ((name, cell) in NOT_ON_B)
+    if not error:
+        shows, shown = ON_B[name][cell][1], text_of(outputs[number])
+        if kind == "cold" and cell == "a worker that prints":
+            shows = ""  # it comes by a socket there
+        assert shows is None or re.fullmatch(
+            shows.pattern if isinstance(shows, re.Pattern) else re.escape(shows), shown
+        )
+
+
 ASKED = {  # what a function may do when it is asked, in a fork of the kernel
     "workers": (
         "import multiprocessing\ndef f(x):\n"
@@ -853,6 +975,17 @@ ASKED = {  # what a function may do when it is asked, in a fork of the kernel
         "        optimizer.step()\n    return bool((w - x).abs().max() < 0.5)",
         True,
     ),
+    "what it shows": (
+        "from IPython.display import HTML, clear_output, update_display\ndef f(x):\n"
+        "    display(HTML('<b>x</b>'))\n    clear_output(wait=True)\n    display(x, display_id='a')\n"
+        "    update_display(x, display_id='a')\n    clear_output()\n    return x",
+        2,
+    ),
+    "what it writes below Python": (
+        "import os, subprocess\ndef f(x):\n    os.write(1, b'out')\n    os.write(2, b'err')\n"
+        "    return subprocess.run(['echo', 'x']).returncode",
+        0,
+    ),
     "progress": ("from tqdm.auto import tqdm\ndef f(x):\n    return sum(tqdm(range(x)))", 1),
     "questions": ("def f(x):\n    return input('more?') + 'none'", "none"),
 }
@@ -867,3 +1000,11 @@ def test_it_works_when_it_is_asked_too(observe, name):
 
     assert execution.failures == ()
     assert (answer.error, answer.value) == ("", value)
+
+
+@pytest.mark.parametrize("kind", ["pipe"], indirect=True)
+@pytest.mark.parametrize("name", ASKED)
+def test_it_works_when_a_fork_is_asked(observe, name, monkeypatch):
+    monkeypatch.setattr(notebook, "LIGHT_SECONDS", 0)
+
+    test_it_works_when_it_is_asked_too(observe, name)

@@ -14,7 +14,7 @@ from nbclient.exceptions import DeadKernelError
 from grader.authoring import case
 from grader.errors import SandboxError
 from grader.model import Limits, Outcome
-from grader.sandbox import cold, kernel, notebook, pipe
+from grader.sandbox import cold, kernel, notebook, outer, pipe
 from tests.sandbox.conftest import asking, failures, seen
 
 pytestmark = pytest.mark.kernel
@@ -77,6 +77,59 @@ def test_what_is_printed_in_excess_is_never_held_outside_the_kernel(survived):
     kilobytes = survived[2] / (1024 if sys.platform == "darwin" else 1)
 
     assert kilobytes < 100_000
+
+
+def test_what_is_no_output_of_a_notebook_is_left_out_of_it(observe):
+    shows = "display({'text/plain': 'x', 'application/own': [{1: 2}]}, raw=True)\nprint('on')"
+    outputs = []
+
+    execution, observed = observe([shows, DOUBLE], ASKED, outputs=outputs)
+
+    assert (execution.failures, execution.left_out) == ((), ())
+    assert ["".join(o.get("text", "?") for o in cell) for cell in outputs] == ["on\n", ""]
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+STATE = "{'_model_module': '@jupyter-widgets/output', '_model_name': 'OutputModel'"
+SEND = "k = get_ipython().kernel\nk.session.send(k.iopub_socket, %s, parent=k.get_parent('shell'))"
+OPEN = "import comm\nopened = comm.create_comm(target_name='jupyter.widget', data=%s)"
+WIDGETS = {
+    "an Output widget": OPEN % f"{{'state': {STATE}, 'outputs': [], 'msg_id': ''}}}}",
+    "one of no known model": OPEN % "{'state': {'_model_module': 'm', '_model_name': 'n'}}",
+    "one without a state": OPEN % "{}",
+    "one without a model": OPEN % "{'state': {}}",
+    "a model that is a list": OPEN % "{'state': {'_model_module': [], '_model_name': {}}}",
+    "outputs that are a number": OPEN % f"{{'state': {STATE}, 'outputs': 5, 'msg_id': 'c1'}}}}",
+    "for another target": "comm.create_comm(target_name='own', data={'a': 1}).send({'b': [2]})",
+    "with bytes": "opened.send({'b': 1}, buffers=[b'abc', memoryview(bytes(9))])",
+    "an end": "opened.close()",
+    "nothing in it": SEND % "'comm_msg', {}",
+    "data that are a number": SEND % "'comm_open', {'data': 5, 'comm_id': []}",
+    "of no kind that there is": SEND % "'comm_of_my_own', {'data': {'state': []}}",
+}
+
+
+def test_no_message_for_a_widget_ends_a_kernel(observe):
+    execution, observed = observe([*WIDGETS.values(), DOUBLE], ASKED)
+
+    assert execution.failures == ()
+    assert [o.value for o in seen(observed["double"])] == [42]
+
+
+def test_what_an_output_widget_shows_stays_below_its_cell_and_what_it_clears_is_its_own(observe):
+    opens = OPEN % f"{{'state': {STATE}, 'outputs': [], 'msg_id': ''}}}}"
+    takes = "opened.send({'method': 'update', 'state': {'msg_id': %r}, 'buffer_paths': []})"
+    clears = "from IPython.display import clear_output\nclear_output()"
+    cells = [
+        "\n".join([opens, "print(1)", takes % "c1", clears, "print(2)", takes % "", "print(3)"]),
+        "\n".join(["print(4)", clears, "print(5)"]),
+    ]
+    outputs = []
+
+    observe(cells, outputs=outputs)
+
+    texts = ["".join(o["text"] for o in cell if o["output_type"] == "stream") for cell in outputs]
+    assert texts == ["1\n2\n3\n", "5\n"]
 
 
 DEADLY = (
@@ -178,6 +231,25 @@ def test_a_kernel_without_our_half_is_never_used(home, ground, kind, monkeypatch
     monkeypatch.setitem(kernel.INSIDE, "wire", broken)
 
     with pytest.raises(SandboxError, match="ValueError: no such thing"):
+        started(ground.kernels(home, "", Limits(), frozenset()))
+
+
+@pytest.mark.parametrize("kind", ["cold"], indirect=True)
+def test_a_cold_kernel_that_dies_at_its_start_is_started_once_more(home, ground, monkeypatch):
+    command, deaths = outer.python, []
+
+    def dying(text, *arguments):
+        if len(deaths) == most:
+            return command(text, *arguments)
+        deaths.append(text)
+        return command("raise SystemExit('no luck')", *arguments)
+
+    monkeypatch.setattr(outer, "python", dying)
+    most = 1
+    assert started(ground.kernels(home, "", Limits(), frozenset())) > 0
+    deaths.clear()
+    most = 2
+    with pytest.raises(SandboxError, match=r"died .*; no luck"):
         started(ground.kernels(home, "", Limits(), frozenset()))
 
 
