@@ -718,10 +718,9 @@ def _write(store: Store, gradebook: Gradebook, known: Told) -> None:
     store.write("questions.csv", spreadsheet.questions_csv(gradebook))
     store.write("verdicts.csv", spreadsheet.verdicts_csv(gradebook))
     names = {"index.html"}
-    for grade in gradebook.grades:
-        name = pages.page_name(grade.student)
+    for name, page in pages.student_pages(gradebook):
         names.add(name)
-        store.write(f"reports/{name}", pages.student_page(grade, gradebook).encode())
+        store.write(f"reports/{name}", page.encode())
     store.write("reports/index.html", pages.class_page(gradebook).encode())
     store.remove_pages_but(names)
     store.save_notes(gradebook.files)

@@ -14,7 +14,7 @@ import sys
 import zlib
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -238,13 +238,23 @@ class Distribution:
     middle: str
 
 
+def student_pages(gradebook: Gradebook) -> Iterator[tuple[str, str]]:
+    """The page of each student, with its file name."""
+    asked_for = overview.asked_for(gradebook)  # of the whole class, and so not for each page
+    for grade in gradebook.grades:
+        yield page_name(grade.student), _student_page(grade, gradebook.title, asked_for)
+
+
 def student_page(grade: Grade, gradebook: Gradebook) -> str:
     """The page of one student: points, what to fix first, what was right, what was changed."""
-    asked_for = overview.asked_for(gradebook)
+    return _student_page(grade, gradebook.title, overview.asked_for(gradebook))
+
+
+def _student_page(grade: Grade, title: str, asked_for: Collection[str]) -> str:
     return _rendered(
         "student.html",
         grade=grade,
-        title=gradebook.title,
+        title=title,
         unmarked=wording.unmarked_texts(grade.notebooks),
         cards=_cards(grade, asked_for),
         asked_for=asked_for,

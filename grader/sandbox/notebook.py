@@ -95,12 +95,12 @@ def imported(submission: Submission) -> frozenset[str]:
     "torch.optim" among them if it makes an optimizer."""
     found: set[str] = set()
     for cell in submission.cells:
-        if cell.kind == "code":
+        if cell.kind == "code" and "import" in cell.source:
             found.update(FROM.findall(cell.source))
             for names in IMPORT.findall(cell.source):
                 found.update(re.split(r"[. \t]", name.strip())[0] for name in names.split(","))
-            if "optim" in cell.source:
-                found.add("torch.optim")
+        if cell.kind == "code" and "optim" in cell.source:
+            found.add("torch.optim")
     return frozenset(found)
 
 

@@ -151,7 +151,7 @@ PHASES = {
     "grader.sandbox.slices": ("statements", "rerun"),
     "grader.sandbox.probe": ("request", "Answers.observed"),
     "grader.store": ("Store.save", "Store.write"),
-    "grader.report.pages": ("student_page", "class_page"),
+    "grader.report.pages": ("_student_page", "class_page"),
     "grader.report.spreadsheet": ("gradebook_csv", "questions_csv", "verdicts_csv"),
     "grader.judge.questions": ("judge_question",),
     "grader.judge.expectations": ("expectations",),
