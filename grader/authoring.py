@@ -10,6 +10,7 @@ import inspect
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +259,7 @@ class Question:
         """The parameter names of the target as it was handed out."""
         if self.parameters is not None:
             return tuple(self.parameters)
-        return tuple(inspect.signature(self.reference).parameters)
+        return _parameters(self.reference)
 
     def trial(self, check: Check) -> Trial:
         """What must be observed to judge `check`; equal for checks that can share it."""
@@ -276,6 +277,11 @@ class Question:
     def trials(self) -> list[Trial]:
         """What must be observed to judge every check, each once, in the authored order."""
         return list(dict.fromkeys(self.trial(check) for check in self.checks))
+
+
+@cache  # for each notebook it is asked again and again
+def _parameters(program: Implementation) -> tuple[str, ...]:
+    return tuple(inspect.signature(program).parameters)
 
 
 @dataclass(frozen=True, slots=True)

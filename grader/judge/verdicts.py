@@ -100,10 +100,10 @@ def _counterexample(
 ) -> Counterexample | None:
     """How the claim fails on one case; None if it holds."""
     expected, picture = _viewed(question, check.view, right), check.picture or check.view
-    shows = inspect.getdoc(check.picture) or "" if check.picture else ""
     if not observed.returned:
         drawn = picture(question.form(right.value))
-        return Counterexample(as_typed(question, case), None, drawn, observed.error, shows)
+        call = as_typed(question, case)
+        return Counterexample(call, None, drawn, observed.error, _shows(check))
     shown_by: Counterexample | None = None
     for reading, change in product(readings(observed.value), (whole, *check.or_after)):
         try:
@@ -120,10 +120,15 @@ def _counterexample(
         if said is None:
             return None
         if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
-            shown_by = Counterexample("", got, None, said, shows)
+            shown_by = Counterexample("", got, None, said, _shows(check))
     return shown_by and replace(
         shown_by, call=as_typed(question, case), expected=picture(question.form(right.value))
     )
+
+
+def _shows(check: Check) -> str:
+    """What the picture of a result shows, in words."""
+    return inspect.getdoc(check.picture) or "" if check.picture else ""
 
 
 def agrees(question: Question, value: Any, right: Result) -> bool:
