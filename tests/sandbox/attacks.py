@@ -292,6 +292,15 @@ with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as s:
         print('REACHED')""",
     ),
     *_attacks(
+        "see_network",
+        tcp="""with open('/proc/self/net/tcp') as file:
+    if f':{TCP:04X} ' in file.read():
+        print('REACHED')""",
+        unix="""with open('/proc/self/net/unix') as file:
+    if ABSTRACT in file.read():
+        print('REACHED')""",
+    ),
+    *_attacks(
         "ipc",
         msgrcv=CALL
         + """got = ctypes.create_string_buffer(64)
