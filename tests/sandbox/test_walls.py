@@ -457,7 +457,10 @@ HOGS = {
         "x = bytearray(300 * 2**20)\nprint('REACHED')",
         "MemoryError (a notebook may use 256 MB of memory)",
     ),
-    "it maps memory": (HOG + "m = hog(300, mmap.MAP_PRIVATE)\nprint('REACHED')", "Cannot allocate"),
+    "it maps memory": (
+        HOG + "m = hog(300, mmap.MAP_PRIVATE)\nprint('REACHED')",
+        "Cannot allocate memory (a notebook may use 256 MB of memory)",
+    ),
     "it maps memory that could be shared": (
         HOG + "m = hog(300, mmap.MAP_SHARED)\ntime.sleep(0.3)\nprint('REACHED')",
         TOO_MUCH,
@@ -735,7 +738,15 @@ def test_all_places_of_a_kernel_together_hold_no_more_than_the_limit(lab, where)
 
     seen = lab.run(f"WHERE = {where!r}\n{FILL.replace('1.5', '0')}")
 
-    assert seen.ran.error.endswith("No space left on device (a notebook may write 16 MB)")
+    full = "No space left on device (a notebook may write 16 MB, in 20000 files)"
+    assert seen.ran.error.endswith(full)
+    assert seen.next == "42"
+
+
+def test_who_makes_too_many_files_is_told_so(lab):
+    seen = lab.run("for i in range(21_000): open(f'f{i}', 'x').close()")
+
+    assert seen.ran.error.endswith("(a notebook may write 16 MB, in 20000 files)")
     assert seen.next == "42"
 
 
