@@ -50,6 +50,15 @@ if sys.platform == "linux" and not told["alone"]:
             except OSError:
                 pass
         os._exit(min(1, status))
+if told["walls"]:
+    walls = types.ModuleType("grader_walls")
+    exec(compile(told["text"], "<grader_walls>", "exec"), walls.__dict__)
+if told["alone"]:
+    # a plain user may mount the /proc of no processes but those of his own innermost namespace
+    walls.unshare(walls.NEWPID)
+    kernel = os.fork()
+    if kernel:
+        os._exit(min(1, os.waitpid(kernel, 0)[1]))
 sys.modules["debugpy"] = None
 import ipykernel.kernelapp
 try:
@@ -58,8 +67,6 @@ except ImportError:
     pass
 del sys.modules["debugpy"]
 if told["walls"]:
-    walls = types.ModuleType("grader_walls")
-    exec(compile(told["text"], "<grader_walls>", "exec"), walls.__dict__)
     walls.Walls(told["walls"], told["read"], told["alone"], listed=told["listed"]).up(told["run"])
     from ipykernel import iostream
     import zmq

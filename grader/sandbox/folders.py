@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
+MOST_FILES = 20_000  # of a kernel that has a disk of its own
 MOST_ENTRIES = 200_000  # of a folder, beyond which looking at it would hold up everybody
 
 

@@ -250,17 +250,14 @@ class Kernel:
 
     def _limit(self, said: str) -> str:
         """Which limit an error comes from, where it is one of ours."""
+        memory = f"a notebook may use {folders.size(self.limits.memory_bytes)} of memory"
+        disk = f"a notebook may write {folders.size(self.limits.disk_bytes)}"
         for sign, limit in (
-            (
-                "MemoryError",
-                f"a notebook may use {folders.size(self.limits.memory_bytes)} of memory",
-            ),
-            ("DefaultCPUAllocator", f"a notebook may use {folders.size(self.limits.memory_bytes)}"),
-            (
-                "No space left on device",
-                f"a notebook may write {folders.size(self.limits.disk_bytes)}",
-            ),
-            ("File too large", f"a notebook may write {folders.size(self.limits.disk_bytes)}"),
+            ("MemoryError", memory),
+            ("DefaultCPUAllocator", memory),
+            ("Cannot allocate memory", memory),
+            ("No space left on device", f"{disk}, in {folders.MOST_FILES} files"),
+            ("File too large", disk),
             ("Resource temporarily unavailable", f"at most {self.limits.processes} processes"),
             ("can't start new thread", f"at most {self.limits.processes} processes and threads"),
         ):
@@ -524,6 +521,7 @@ class Kernels(ABC):
             "covered": covered if self.rung.alone else [],
             "memory_bytes": limits.memory_bytes,
             "disk_bytes": limits.disk_bytes,
+            "most_files": folders.MOST_FILES,
             "processes": limits.processes,
             "cpu_seconds": int(2 * limits.notebook_seconds + 60),
         }

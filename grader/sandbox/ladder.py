@@ -236,6 +236,7 @@ def _tried(inner: tuple[str, ...], *, bubblewrap: bool) -> dict[str, str] | str:
             "covered": outer.below(tuple(folders.values())) if bubblewrap else [],
             "memory_bytes": 2**30,
             "disk_bytes": 2**24,
+            "most_files": 1000,
             "processes": 16,
             "cpu_seconds": 10,
         }

@@ -82,6 +82,11 @@ THREATS = (
     ),
     _threat("netlink", "ask the system about the network", "seccomp"),
     _threat(
+        "see_network",
+        "see which addresses and connections this machine has",
+        "bubblewrap namespaces",
+    ),
+    _threat(
         "ipc", "take messages that processes leave for each other", "bubblewrap namespaces seccomp"
     ),
     # rights

@@ -20,7 +20,6 @@ NEWUSER, NEWPID, NEWNET, NEWCGROUP = 0x10000000, 0x20000000, 0x40000000, 0x20000
 NOSUID, NODEV, NOEXEC, BIND, REC, PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
 
 FILES = 1024  # open ones, as Linux has it
-INODES = 20_000
 MOST_PIDS = 400  # of a namespace of its own; the kernel takes none below 301
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
@@ -91,7 +90,7 @@ class Walls:
 
         run  uid, gid: whose the process becomes; folders: what it may write, by name, and `also`;
              covered: what is to be seen although it lies below one of these; memory_bytes,
-             disk_bytes, processes, cpu_seconds: what it may use
+             disk_bytes, most_files, processes, cpu_seconds: what it may use
 
         Raises OSError if one of them does not stand.
         """
@@ -166,7 +165,7 @@ def _own_world(run):
     """
     unshare(NEWNS | NEWIPC | NEWNET | NEWUTS)
     mount(None, "/", None, REC | PRIVATE)
-    size = f"size={run['disk_bytes']},nr_inodes={INODES},mode=0755"
+    size = f"size={run['disk_bytes']},nr_inodes={run['most_files']},mode=0755"
     mount("scratch", "/scratch", "tmpfs", NOSUID | NODEV, size)
     places = {**run["folders"], "shm": "/dev/shm"}
     covered = []

@@ -292,6 +292,15 @@ with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as s:
         print('REACHED')""",
     ),
     *_attacks(
+        "see_network",
+        tcp="""with open('/proc/self/net/tcp') as file:
+    if f':{TCP:04X} ' in file.read():
+        print('REACHED')""",
+        unix="""with open('/proc/self/net/unix') as file:
+    if ABSTRACT in file.read():
+        print('REACHED')""",
+    ),
+    *_attacks(
         "ipc",
         msgrcv=CALL
         + """got = ctypes.create_string_buffer(64)
@@ -751,22 +760,23 @@ STATUS = Attack(
 
 
 def main() -> None:
-    """Print what succeeds here, on rung A and on rung B."""
+    """Print what succeeds here, on rung A and on rung B, by the kind of kernel."""
     found: dict[str, Any] = {"rung": ladder.rung().letter, "uid": os.getuid()}
     for letter, taken in (("A", frozenset()), ("B", rung_b())):
-        home = Path(tempfile.mkdtemp(prefix="g", dir="/tmp"))
-        failed: dict[str, str] = {}
-        why = lambda attack, said, failed=failed: failed.update({str(attack): said})  # noqa: E731
-        try:
-            reached = asyncio.run(succeeding(taken, (STATUS, *ATTACKS), home, why=why))
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
-        found[letter] = {
-            "reached": sorted(reached),
-            "status": failed.pop(str(STATUS), ""),
-            "failed": failed,
-            "open": sorted(threat.key for threat in standing_without(taken).open),
-        }
+        found[letter] = {"open": sorted(threat.key for threat in standing_without(taken).open)}
+        for kind in ("pipe", "cold"):
+            home = Path(tempfile.mkdtemp(prefix="g", dir="/tmp"))
+            failed: dict[str, str] = {}
+            why = lambda attack, said, failed=failed: failed.update({str(attack): said})  # noqa: E731
+            try:
+                reached = asyncio.run(succeeding(taken, (STATUS, *ATTACKS), home, kind, why))
+            finally:
+                shutil.rmtree(home, ignore_errors=True)
+            found[letter][kind] = {
+                "reached": sorted(reached),
+                "status": failed.pop(str(STATUS), ""),
+                "failed": failed,
+            }
     print(json.dumps(found))
 
 

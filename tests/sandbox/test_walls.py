@@ -278,7 +278,7 @@ def plain(standing):
         as_a_plain_user("tests.sandbox.attacks"),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert not ended.returncode, ended.stderr
@@ -292,23 +292,27 @@ def test_a_plain_user_has_rung_a_too(plain):
     assert (plain["rung"], plain["uid"]) == ("A", 12345)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
 @pytest.mark.parametrize("letter", ["A", "B"])
-def test_a_plain_users_kernel_has_no_rights_and_can_gain_none(plain, letter):
+def test_a_plain_users_kernel_has_no_rights_and_can_gain_none(plain, letter, kind):
     assert letter == "B" or plain["rung"] == "A"
-    assert [line for line in STATUS if line not in plain[letter]["status"]] == []
+    assert [line for line in STATUS if line not in plain[letter][kind]["status"]] == []
 
 
-def test_on_a_plain_users_rung_a_no_attack_succeeds(plain):
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
+def test_on_a_plain_users_rung_a_no_attack_succeeds(plain, kind):
     assert plain["rung"] == "A"
-    assert plain["A"]["reached"] == []
-    assert len(plain["A"]["failed"]) == len(ATTACKS)
+    assert plain["A"][kind]["reached"] == []
+    assert len(plain["A"][kind]["failed"]) == len(ATTACKS)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
 @pytest.mark.parametrize("key", sorted({attack.threat for attack in ATTACKS}))
-def test_on_a_plain_users_rung_b_an_attack_is_stopped_or_in_the_banner(plain, key):
-    reached = any(name.startswith(f"{key}-") for name in plain["B"]["reached"])
+def test_on_a_plain_users_rung_b_an_attack_is_stopped_or_in_the_banner(plain, key, kind):
+    found = plain["B"][kind]
+    reached = any(name.startswith(f"{key}-") for name in found["reached"])
 
-    assert reached == (key in plain["B"]["open"]), plain["B"]["failed"]
+    assert reached == (key in plain["B"]["open"]), found["failed"]
 
 
 # what a kernel finds itself with ------------------------------------------------------------------
@@ -453,7 +457,10 @@ HOGS = {
         "x = bytearray(300 * 2**20)\nprint('REACHED')",
         "MemoryError (a notebook may use 256 MB of memory)",
     ),
-    "it maps memory": (HOG + "m = hog(300, mmap.MAP_PRIVATE)\nprint('REACHED')", "Cannot allocate"),
+    "it maps memory": (
+        HOG + "m = hog(300, mmap.MAP_PRIVATE)\nprint('REACHED')",
+        "Cannot allocate memory (a notebook may use 256 MB of memory)",
+    ),
     "it maps memory that could be shared": (
         HOG + "m = hog(300, mmap.MAP_SHARED)\ntime.sleep(0.3)\nprint('REACHED')",
         TOO_MUCH,
@@ -731,7 +738,15 @@ def test_all_places_of_a_kernel_together_hold_no_more_than_the_limit(lab, where)
 
     seen = lab.run(f"WHERE = {where!r}\n{FILL.replace('1.5', '0')}")
 
-    assert seen.ran.error.endswith("No space left on device (a notebook may write 16 MB)")
+    full = "No space left on device (a notebook may write 16 MB, in 20000 files)"
+    assert seen.ran.error.endswith(full)
+    assert seen.next == "42"
+
+
+def test_who_makes_too_many_files_is_told_so(lab):
+    seen = lab.run("for i in range(21_000): open(f'f{i}', 'x').close()")
+
+    assert seen.ran.error.endswith("(a notebook may write 16 MB, in 20000 files)")
     assert seen.next == "42"
 
 
