@@ -9,7 +9,7 @@ import pytest
 
 from grader.authoring import case
 from grader.model import Outcome
-from grader.sandbox import kernel, notebook
+from grader.sandbox import kernel
 from tests.sandbox.conftest import asking, seen
 
 pytestmark = pytest.mark.kernel
@@ -76,7 +76,6 @@ def exceeded(observe):
             asking("double", case(21), key=f"after {name}"),
         ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(notebook, "LIGHT_SECONDS", 0)  # so that forks are asked
         patch.setattr(kernel, "INTERRUPT_SECONDS", 1)
         _, observed = observe([BEGIN, *cells], *questions, **LIMITS)
     return {
