@@ -96,8 +96,10 @@ class Running:
     unsafe_no_sandbox: Annotated[
         bool, Parameter(negative=(), help="Run where there is no sandbox, with all your rights.")
     ] = False
-    cell_seconds: Annotated[float | None, Parameter(help="For each cell.")] = None
-    notebook_seconds: Annotated[float | None, Parameter(help="For a whole notebook.")] = None
+    cell_seconds: Annotated[
+        float | None, Parameter(help="For each cell, and all calls of a question.")
+    ] = None
+    notebook_seconds: Annotated[float | None, Parameter(help="For all cells of a notebook.")] = None
     call_seconds: Annotated[float | None, Parameter(help="For each call of a function.")] = None
     memory_bytes: Annotated[int | None, Parameter(help="For a notebook's processes.")] = None
     disk_bytes: Annotated[int | None, Parameter(help="For the files that it writes.")] = None

@@ -7,13 +7,9 @@ import os
 import secrets
 from pathlib import Path
 
-MOST_FILES = 20_000  # of a kernel that has a disk of its own
+from grader.sandbox.limits import size
+
 MOST_ENTRIES = 200_000  # of a folder, beyond which looking at it would hold up everybody
-
-
-def size(count: int) -> str:
-    """A number of bytes in words."""
-    return f"{count / 2**30:g} GB" if count >= 2**30 else f"{count / 2**20:g} MB"
 
 
 def excess(folder: Path, most_bytes: int) -> str:

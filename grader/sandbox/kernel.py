@@ -28,6 +28,7 @@ from grader.errors import SandboxError
 from grader.model import Limits
 from grader.sandbox import folders, outer, processes
 from grader.sandbox.ladder import Rung
+from grader.sandbox.limits import MOST_FILES, exceeded, size
 
 HERE = Path(__file__).parent
 INSIDE = {
@@ -42,6 +43,8 @@ MOST_PARTS = 1_000_000  # brackets and commas of an answer: small lists weigh fa
 MOST_ANSWERED, MOST_FOR_EACH = 2**25, 2**20
 ENDING_SECONDS = 0.3  # how long a cell that has printed too much may take to end by itself
 INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
+MOST_HELD_UP = 2  # times as long as it may take that a kernel may wait for others on top of it
+SHORT_SECONDS = 0.05  # of waiting that are not counted
 LOST_SECONDS = 15  # how long after a cell's end its last output may come
 WATCH_SECONDS = 0.1  # between two looks at what kernels use
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -154,8 +157,10 @@ class Kernel:
         self.manager, self.limits, self.shown = manager, limits, shown
         self.client = _Client(manager, limits)
         self.alive = False
-        self.stuck = False  # it neither ended nor obeyed an interrupt
         self.interrupted = False  # what was asked last
+        self.late = ""  # and why
+        self.held_up = 0.0  # seconds for which it had to wait for a processor, as last seen
+        self.within: Any = None  # the manager of the kernel of which it is a fork
         self.runs = 0
 
     async def start(self) -> None:
@@ -188,6 +193,16 @@ class Kernel:
         return list(self.client.nb.cells[-1].outputs)
 
     @property
+    def why(self) -> str:
+        """For which limit it was ended from outside; "" if it was not."""
+        return str(self.manager.why or (self.within.why if self.within else ""))
+
+    async def lives(self) -> bool:
+        """Whether its process does; `alive` is as it was when it was last spoken to."""
+        self.alive = self.alive and not self.why and bool(await self.manager.is_alive())
+        return self.alive
+
+    @property
     def forkable(self) -> bool:
         """Whether it is of a kind that forks, and as far as is known it does."""
         return bool(self.manager.forks)
@@ -199,6 +214,7 @@ class Kernel:
         if manager is None:
             return None
         forked = Kernel(manager, self.limits, self.shown)
+        forked.within = self.manager
         try:
             await forked.start()
         except SandboxError:
@@ -233,7 +249,7 @@ class Kernel:
         if how == "late":
             return Ran("interrupted", self.runs, f"it did not end within {seconds:g} s")
         if how == "stuck":
-            self.alive, self.stuck = False, True
+            self.alive = False
             return Ran(
                 "gone", self.runs, f"it did not end within {seconds:g} s, nor when interrupted"
             )
@@ -246,24 +262,7 @@ class Kernel:
         parts = (self.client.reply.get(part) for part in ("ename", "evalue"))
         words = (part if isinstance(part, str) else "" for part in parts)
         said = " ".join(": ".join(words).split()).strip(": ")
-        return self._without_folder(IN_RUN.sub("", said))[:400] + self._limit(said)
-
-    def _limit(self, said: str) -> str:
-        """Which limit an error comes from, where it is one of ours."""
-        memory = f"a notebook may use {folders.size(self.limits.memory_bytes)} of memory"
-        disk = f"a notebook may write {folders.size(self.limits.disk_bytes)}"
-        for sign, limit in (
-            ("MemoryError", memory),
-            ("DefaultCPUAllocator", memory),
-            ("Cannot allocate memory", memory),
-            ("No space left on device", f"{disk}, in {folders.MOST_FILES} files"),
-            ("File too large", disk),
-            ("Resource temporarily unavailable", f"at most {self.limits.processes} processes"),
-            ("can't start new thread", f"at most {self.limits.processes} processes and threads"),
-        ):
-            if sign in said:
-                return f" ({limit})"
-        return ""
+        return self._without_folder(IN_RUN.sub("", said))[:400] + exceeded(said, self.limits)
 
     def _line(self) -> int:
         """The innermost line of the cell just run that the error went through."""
@@ -282,7 +281,7 @@ class Kernel:
         """ "done", "late" or "over" (interrupted, and it ended), "stuck", "gone" or "lost"."""
         over = self.client.over
         try:
-            await asyncio.wait({task, over}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await self._patiently({task, over}, seconds)
             if not task.done():
                 how = "over" if over.done() else "late"
                 if how == "over":
@@ -318,7 +317,7 @@ class Kernel:
         self.client.begin()
         self.client.received, self.client.most = [], most
         self.client.room = max(MOST_ANSWERED, most * MOST_FOR_EACH)
-        self.interrupted = False
+        self.interrupted, self.late = False, ""
         task = asyncio.ensure_future(
             self.manager.ask(self.client, cell, self._place(cell), function, *arguments)
         )
@@ -346,22 +345,47 @@ class Kernel:
         return messages[:most]
 
     async def _answered(self, task: asyncio.Future[Any]) -> None:
-        seconds, asked = self.limits.call_seconds, time.monotonic()
+        self.late = await self._late(task)
+        if self.late:
+            self.interrupted = True
+            await self._interrupt()
+        asked = time.monotonic()
+        while not task.done():
+            since = max(asked, self.client.arrived)
+            await asyncio.wait({task}, timeout=max(since + INTERRUPT_SECONDS - time.monotonic(), 0))
+            if not task.done() and max(asked, self.client.arrived) == since:
+                self.alive = False
+                return
+        self.alive = self.alive and (task.cancelled() or task.exception() is None)
+
+    async def _late(self, task: asyncio.Future[Any]) -> str:
+        """Waits for the end of what was asked; why it has to be interrupted, "" if it has not."""
+        call = self.limits.call_seconds
+        together = max(call, self.limits.cell_seconds)
+        asked = time.monotonic()
         while True:
             since = max(asked, self.client.arrived)
-            left = since + seconds - time.monotonic()
-            await asyncio.wait({task}, timeout=max(left, 0))
+            ends = min(since + call, asked + together)
+            await self._patiently({task}, ends - time.monotonic())
             if task.done():
-                self.alive = self.alive and (task.cancelled() or task.exception() is None)
+                return ""
+            if ends < since + call:
+                return f"its calls together took more than {together:g} s"
+            if max(asked, self.client.arrived) == since:
+                return f"the call did not end within {call:g} s"
+
+    async def _patiently(self, awaited: set[asyncio.Future[Any]], seconds: float) -> None:
+        """Wait for one of these for so long, and then for as long again as the kernel had to wait
+        for a processor, which is no fault of the notebook's; MOST_HELD_UP times at most."""
+        left, room = seconds, MOST_HELD_UP * seconds
+        while left > 0:
+            done, _ = await asyncio.wait(awaited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if done:
                 return
-            if max(asked, self.client.arrived) > since:
-                continue
-            if self.interrupted:
-                self.alive, self.stuck = False, True
-                return
-            self.interrupted = True
-            seconds, asked = INTERRUPT_SECONDS, time.monotonic()
-            await self._interrupt()
+            before, self.held_up = self.held_up, processes.held_up(self.manager.pid)
+            left = min(self.held_up - before, room)
+            left = left if left > SHORT_SECONDS else 0
+            room -= left
 
     async def close(self) -> None:
         """Kill the kernel and every process that it left behind."""
@@ -521,7 +545,7 @@ class Kernels(ABC):
             "covered": covered if self.rung.alone else [],
             "memory_bytes": limits.memory_bytes,
             "disk_bytes": limits.disk_bytes,
-            "most_files": folders.MOST_FILES,
+            "most_files": MOST_FILES,
             "processes": limits.processes,
             "cpu_seconds": int(2 * limits.notebook_seconds + 60),
         }
@@ -541,7 +565,7 @@ class Kernels(ABC):
                 if await asyncio.to_thread(
                     processes.uses_more, manager.pid, manager.base, most, closely=closely
                 ):
-                    self._end(manager, f"it used more than {folders.size(most)} of memory")
+                    self._end(manager, f"it used more than {size(most)} of memory")
                 if closely and (
                     why := await asyncio.to_thread(
                         folders.excess, manager.spot.folder, self.limits.disk_bytes

@@ -286,6 +286,8 @@ class _Run:
         nothing but itself; where there is no fork, to the kernel, for as long as it lives."""
         while self._next() is not None:
             forked = await running.fork()
+            if forked is None and not await running.lives():
+                return  # by what was asked before: nothing else is to pay for that
             before = len(self.seen), len(self.careful)
             try:
                 await self._ask(forked or running, runs, at_once=forked is not None)
@@ -346,8 +348,10 @@ class _Run:
     ) -> Observed:
         """What was seen, by what the kernel sent and by how it is now."""
         question, trials = self.questions[asking[0]]
-        answers = probe.Answers(self.ways[asking], runs, self.taken)
-        return answers.observed(question, trials, messages, running.alive, running.stuck)
+        answers = probe.Answers(self.ways[asking], runs, self.taken, self.limits)
+        return answers.observed(
+            question, trials, messages, running.alive, running.late, running.why
+        )
 
     async def _ask_with_stand_ins(self, running: Kernel, runs: Mapping[int, int]) -> None:
         """Asks what may have gone wrong for another answer's sake once more with a right one in its

@@ -16,17 +16,18 @@ from typing import Any
 from grader import wire
 from grader.authoring import Case, Cell, Question, Trial, directly
 from grader.errors import AssignmentError, SandboxError
-from grader.model import Asked, Found, Observation, Observed, Outcome, Place
+from grader.model import Asked, Found, Limits, Observation, Observed, Outcome, Place
 from grader.sandbox import slices
+from grader.sandbox.limits import exceeded
 from grader.sandbox.slices import Statement
 
 SHIPPED = ("np", "torch")
 RUN = re.compile(r"^<run ([0-9]{1,9})>$")
 HANDED_IN = re.compile(r"^<handed in ([0-9]{1,9})>$")
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
-NOT_ENDED = Observation(Outcome.TIMED_OUT, error="the call did not end in time")
+NOT_ENDED = "the call did not end in time"
 NOT_ASKED = Observation(Outcome.TIMED_OUT, error="not tried: an earlier call did not end")
-DIED = Observation(Outcome.RAISED, error="the kernel died in this call")
+DIED = "the kernel died in this call"
 NOT_TRIED = Observation(Outcome.RAISED, error="not tried: the kernel died in an earlier call")
 MOST_SHIPPED = 2**25  # characters of statements in a request
 MOST_OTHERS = 3  # answers to one question, besides the one that counts by its place
@@ -223,8 +224,11 @@ class Answers:
     taken  as in `request`
     """
 
-    def __init__(self, way: Way, runs: Mapping[int, int], taken: Collection[str]) -> None:
-        self.way, self.runs, self.taken = way, runs, taken
+    def __init__(
+        self, way: Way, runs: Mapping[int, int], taken: Collection[str], limits: Limits
+    ) -> None:
+        self.way, self.runs, self.taken, self.limits = way, runs, taken, limits
+        self.late = Observation(Outcome.TIMED_OUT)
         self.statements = way.statements
 
     def observed(
@@ -233,13 +237,15 @@ class Answers:
         trials: Mapping[Trial, Cases],
         messages: Sequence[Mapping[str, Any]],
         alive: bool,
-        stuck: bool = False,
+        late: str = "",
+        why: str = "",
     ) -> Observed:
-        """All that was seen of `question`; `alive` says whether the kernel survived it, `stuck`
-        whether it had to be killed.
+        """All that was seen of `question`; `alive` says whether the kernel survived it, `late` why
+        it was interrupted, and `why` for which limit it was ended.
 
         Raises SandboxError if results are missing for which no code of the student answers.
         """
+        self.late = Observation(Outcome.TIMED_OUT, error=late or NOT_ENDED)
         head = messages[0].get("found") if messages else None
         head = head if isinstance(head, dict) else {}
         how = head.get("how")
@@ -256,10 +262,15 @@ class Answers:
             if message["case"] == len(seen) and len(seen) < wanted:
                 seen.append(self._observation(message))
         if len(seen) < wanted and not (seen and seen[-1].outcome is Outcome.TIMED_OUT):
-            if alive:
+            if alive and not late:
                 raise SandboxError("the kernel lives, but sent no result")
-            seen.append(NOT_ENDED if stuck else DIED)
-        seen += [NOT_TRIED if seen[-1:] == [DIED] else NOT_ASKED] * (wanted - len(seen))
+            if late and not why:
+                seen.append(self.late)
+            else:
+                died = f"{DIED}: {why}" if why else DIED
+                seen.append(Observation(Outcome.RAISED, error=died))
+        ended = seen[-1].outcome if seen else Outcome.RAISED
+        seen += [NOT_TRIED if ended is Outcome.RAISED else NOT_ASKED] * (wanted - len(seen))
         asked, at = {}, 0
         for trial, cases in trials.items():
             asked[trial.name] = Asked(cases.digest, tuple(seen[at : at + len(cases)]))
@@ -277,12 +288,13 @@ class Answers:
     def _observation(self, message: Mapping[str, Any]) -> Observation:
         outcome = message.get("outcome")
         if outcome == "interrupted":
-            return NOT_ENDED
+            return self.late
         if outcome != "passed":
             ended = {"blocked": Outcome.BLOCKED, "unasked": Outcome.NEEDS_REVIEW}
+            error = plain(message.get("error"))
             return Observation(
                 ended.get(outcome, Outcome.RAISED) if isinstance(outcome, str) else Outcome.RAISED,
-                error=plain(message.get("error")) or "it failed",
+                error=error + exceeded(error, self.limits) or "it failed",
                 where=self._place(message.get("where")),
             )
         try:

@@ -101,6 +101,17 @@ def _runs(pid: int) -> bool:
     return False
 
 
+def held_up(pid: int) -> float:
+    """Seconds for which a process and its descendants, the thread of them that had to the longest,
+    could have run and had to wait for a processor; 0 where that is not told."""
+    waited = 0
+    for one in (pid, *below(pid)):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for task in Path(f"/proc/{one}/task").iterdir():
+                waited = max(waited, int((task / "schedstat").read_text("ascii").split()[1]))
+    return waited / 1e9
+
+
 def anonymous_bytes(pid: int) -> int:
     """The memory of a process that is no file's."""
     return _of_status(pid)[0]

@@ -227,7 +227,7 @@ def deaf(x):
 SAID = {
     "endless": [
         ("passed", ""),
-        ("timed_out", "the call did not end in time"),
+        ("timed_out", "the call did not end within 1 s"),
         ("timed_out", "not tried: an earlier call did not end"),
     ],
     "kills": [
@@ -236,7 +236,7 @@ SAID = {
         ("raised", "not tried: the kernel died in an earlier call"),
     ],
     "deaf": [
-        ("timed_out", "the call did not end in time"),
+        ("timed_out", "the call did not end within 1 s"),
         *[("timed_out", "not tried: an earlier call did not end")] * 2,
     ],
 }

@@ -977,8 +977,9 @@ ASKED = {  # what a function may do when it is asked, in a fork of the kernel
     ),
     "what it shows": (
         "from IPython.display import HTML, clear_output, update_display\ndef f(x):\n"
-        "    display(HTML('<b>x</b>'))\n    clear_output(wait=True)\n    display(x, display_id='a')\n"
-        "    update_display(x, display_id='a')\n    clear_output()\n    return x",
+        "    display(HTML('<b>x</b>'))\n    clear_output(wait=True)\n"
+        "    display(x, display_id='a')\n    update_display(x, display_id='a')\n"
+        "    clear_output()\n    return x",
         2,
     ),
     "what it writes below Python": (

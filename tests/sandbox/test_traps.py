@@ -685,8 +685,8 @@ async def asked_of(running, name, *values):
     way = notebook.probe.Way(statements)
     request = notebook.probe.request(question, trials, way, {name}, 1, careful=True)
     messages = await running.ask("answer", request, 1 + len(values))
-    answers = notebook.probe.Answers(way, {1: 1}, {name})
-    observed = answers.observed(question, trials, messages, running.alive, running.stuck)
+    answers = notebook.probe.Answers(way, {1: 1}, {name}, running.limits)
+    observed = answers.observed(question, trials, messages, running.alive, running.late)
     return [o.value if o.returned else o.error for o in seen(observed)]
 
 
