@@ -273,7 +273,8 @@ class _Paths:
         elif os.path.isabs(asked) and asked.startswith(self.work):
             return path
         elif asked.startswith("/tmp/") and not asked.startswith(self.own):
-            local = os.path.join(self.temporary, asked.removeprefix("/tmp/"))
+            own = os.path.join(self.temporary, asked.removeprefix("/tmp/"))
+            local = own if writing or self.exists(own) else asked
         else:
             local = asked
         if self.exists(local):
