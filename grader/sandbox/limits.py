@@ -14,7 +14,8 @@ def exceeded(said: str, limits: Limits) -> str:
     """What to add to an error that comes from a limit of ours; "" if it does not seem to."""
     for sign, limit in (
         ("MemoryError", f"a notebook may use {size(limits.memory_bytes)} of memory"),
-        ("DefaultCPUAllocator", f"a notebook may use {size(limits.memory_bytes)}"),
+        ("DefaultCPUAllocator", f"a notebook may use {size(limits.memory_bytes)} of memory"),
+        ("Cannot allocate memory", f"a notebook may use {size(limits.memory_bytes)} of memory"),
         ("No space left on device", f"a notebook may write {size(limits.disk_bytes)}"),
         ("File too large", f"a notebook may write {size(limits.disk_bytes)}"),
         ("Resource temporarily unavailable", f"at most {limits.processes} processes"),
