@@ -356,7 +356,8 @@ class Kernel:
             if not task.done() and max(asked, self.client.arrived) == since:
                 self.alive = False
                 return
-        self.alive = self.alive and (task.cancelled() or task.exception() is None)
+        if not task.cancelled() and task.exception() is not None:
+            self.alive, self.late = False, ""  # it died, which is seen only after a while
 
     async def _late(self, task: asyncio.Future[Any]) -> str:
         """Waits for the end of what was asked; why it has to be interrupted, "" if it has not."""
