@@ -136,6 +136,7 @@ class Kernel:
         self.stuck = False  # it neither ended nor obeyed an interrupt
         self.interrupted = False  # what was asked last
         self.runs = 0
+        self.forked_from: Kernel | None = None
 
     async def start(self) -> None:
         """Raises SandboxError if it does not come to life."""
@@ -171,6 +172,16 @@ class Kernel:
         """Whether it is of a kind that forks, and as far as is known it does."""
         return bool(self.manager.forks)
 
+    @property
+    def why(self) -> str:
+        """What was said when it was ended from outside; "" if it was not."""
+        return self.manager.why or (self.forked_from.why if self.forked_from else "")
+
+    async def lives(self) -> bool:
+        """Whether it can be asked again; what was done in a fork of it may have ended it too."""
+        self.alive = self.alive and not self.why and await self.manager.is_alive()
+        return self.alive
+
     async def fork(self) -> Kernel | None:
         """A kernel in the same state, to be asked in place of this one, which stands still until
         the fork is closed; None if this kernel cannot be forked."""
@@ -183,7 +194,7 @@ class Kernel:
         except SandboxError:
             await forked.close()
             return None
-        forked.runs = self.runs
+        forked.runs, forked.forked_from = self.runs, self
         return forked
 
     def _place(self, cell: Any) -> int:

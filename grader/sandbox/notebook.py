@@ -173,6 +173,7 @@ class _Run:
                 runs = await self._run_cells(running)
                 light = time.monotonic() - started < LIGHT_SECONDS
                 spent = light and running.alive and running.forkable and not self.asked_itself
+                fresh = running.alive and self._next() is None  # asked by nobody yet
                 if spent:
                     # what this leaves is asked of forks of the notebook run anew, as all is where
                     # it ran for long; in both one question is asked after the other
@@ -186,7 +187,7 @@ class _Run:
                     self.to_help = {
                         (key, way): needed[key] for key, way in self.ways if key in needed
                     }
-                if self.to_help and not spent:
+                if self.to_help and not spent and (fresh or await running.lives()):
                     await self._ask_with_stand_ins(running, runs)
                 if running.alive and not self.noted:
                     await self._read_notes(running)
@@ -293,7 +294,7 @@ class _Run:
                 if forked is not None:
                     await forked.close()
             after = len(self.seen), len(self.careful)
-            if forked is None or after == before or not running.alive:
+            if forked is None or after == before or not await running.lives():
                 return  # what is left is asked of the notebook run anew
 
     async def _ask(self, running: Kernel, runs: Mapping[int, int], *, at_once: bool) -> None:
@@ -319,7 +320,7 @@ class _Run:
                 question, _ = self.questions[key]
                 others = probe.other_ways(question, self.statements, self.taken, found)
                 self.ways.update({(key, number): other for number, other in enumerate(others, 1)})
-            if not running.alive:
+            if not await running.lives():
                 return
 
     async def _put(
@@ -347,12 +348,14 @@ class _Run:
         """What was seen, by what the kernel sent and by how it is now."""
         question, trials = self.questions[asking[0]]
         answers = probe.Answers(self.ways[asking], runs, self.taken)
-        return answers.observed(question, trials, messages, running.alive, running.stuck)
+        return answers.observed(
+            question, trials, messages, running.alive, running.stuck, running.why
+        )
 
     async def _ask_with_stand_ins(self, running: Kernel, runs: Mapping[int, int]) -> None:
         """Asks what may have gone wrong for another answer's sake once more with a right one in its
         place, each once, and in a fork of its own if there is one."""
-        while self.to_help and running.alive:
+        while self.to_help:
             asking = next(iter(self.to_help))
             needed = self.to_help.pop(asking)
             forked = await running.fork()
@@ -361,6 +364,8 @@ class _Run:
             finally:
                 if forked is not None:
                     await forked.close()
+            if not await running.lives():
+                return
 
     async def _ask_helped(
         self, running: Kernel, runs: Mapping[int, int], asking: Asking, needed: Sequence[str]

@@ -26,7 +26,7 @@ HANDED_IN = re.compile(r"^<handed in ([0-9]{1,9})>$")
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 NOT_ENDED = Observation(Outcome.TIMED_OUT, error="the call did not end in time")
 NOT_ASKED = Observation(Outcome.TIMED_OUT, error="not tried: an earlier call did not end")
-DIED = Observation(Outcome.RAISED, error="the kernel died in this call")
+DIED = "the kernel died in this call"
 NOT_TRIED = Observation(Outcome.RAISED, error="not tried: the kernel died in an earlier call")
 MOST_SHIPPED = 2**25  # characters of statements in a request
 MOST_OTHERS = 3  # answers to one question, besides the one that counts by its place
@@ -234,9 +234,10 @@ class Answers:
         messages: Sequence[Mapping[str, Any]],
         alive: bool,
         stuck: bool = False,
+        why: str = "",
     ) -> Observed:
         """All that was seen of `question`; `alive` says whether the kernel survived it, `stuck`
-        whether it had to be killed.
+        whether it had to be killed, `why` for what else it was.
 
         Raises SandboxError if results are missing for which no code of the student answers.
         """
@@ -258,8 +259,10 @@ class Answers:
         if len(seen) < wanted and not (seen and seen[-1].outcome is Outcome.TIMED_OUT):
             if alive:
                 raise SandboxError("the kernel lives, but sent no result")
-            seen.append(NOT_ENDED if stuck else DIED)
-        seen += [NOT_TRIED if seen[-1:] == [DIED] else NOT_ASKED] * (wanted - len(seen))
+            died = ": ".join(filter(None, (DIED, why)))
+            seen.append(NOT_ENDED if stuck else Observation(Outcome.RAISED, error=died))
+        stopped = bool(seen) and seen[-1].outcome is Outcome.TIMED_OUT
+        seen += [NOT_ASKED if stopped else NOT_TRIED] * (wanted - len(seen))
         asked, at = {}, 0
         for trial, cases in trials.items():
             asked[trial.name] = Asked(cases.digest, tuple(seen[at : at + len(cases)]))
