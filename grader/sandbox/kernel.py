@@ -333,6 +333,9 @@ class Kernel:
                 several = json.loads(self._without_folder(text))
                 if isinstance(several, list):
                     messages += [message for message in several if isinstance(message, dict)]
+        for message in messages:
+            if isinstance(said := message.get("error"), str):
+                message["error"] = said[:400] + self._limit(said)
         return messages[:most]
 
     async def _answered(self, task: asyncio.Future[Any]) -> None:

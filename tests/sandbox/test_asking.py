@@ -256,6 +256,9 @@ def greedy(x):
     time.sleep(1)
     return x
 
+def large(x):
+    return len(bytearray(200 * 2**20))
+
 def good(x):
     return x"""
 
@@ -267,12 +270,15 @@ def test_a_call_that_uses_too_much_costs_only_its_own_question_and_says_what(
     monkeypatch.setattr(notebook, "LIGHT_SECONDS", light)
     questions = [
         asking("good", case(1)),
+        asking("large", case(2)),
         asking("greedy", case(2)),
         asking("good", case(3), key="g"),
     ]
 
     _, found = observe([GREEDY], *questions, memory_bytes=2**27)
 
+    (large,) = [o.error for o in seen(found["large"])]
+    assert large == "MemoryError (a notebook may use 128 MB of memory)"
     (said,) = [o.error for o in seen(found["greedy"])]
     assert said == "the kernel died in this call: it used more than 128 MB of memory"
     assert [o.value for key in ("good", "g") for o in seen(found[key])] == [1, 3]
