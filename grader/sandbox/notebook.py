@@ -183,8 +183,12 @@ class _Run:
                 undone = self._next() is not None
                 if not undone and self.to_help is None:
                     needed = self.follows(self._observed())
+                    # all answers to one before those to the next, which its own right one may help
                     self.to_help = {
-                        (key, way): needed[key] for key, way in self.ways if key in needed
+                        asking: needed[key]
+                        for key in self.questions
+                        for asking in self.ways
+                        if asking[0] == key and key in needed
                     }
                 if self.to_help and not spent:
                     await self._ask_with_stand_ins(running, runs)

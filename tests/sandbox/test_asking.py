@@ -261,7 +261,43 @@ def test_a_harmful_call_costs_only_its_own_question(harmed):
     assert [seen(harmed[1][f"good {i}"])[0].value for i in range(4)] == [0, 1, 2, 3]
 
 
-DOUBLE = "import numpy as np\n\ndef double(x):\n    return np.array(2) * x"
+GREEDY = """import mmap, time
+
+def greedy(x):
+    m = mmap.mmap(-1, 200 * 2**20)  # shared memory, which the system keeps no limit on
+    m[::4096] = bytes(len(m) // 4096)
+    time.sleep(1)
+    return x
+
+def large(x):
+    return len(bytearray(200 * 2**20))
+
+def good(x):
+    return x"""
+
+
+@pytest.mark.parametrize("light", [0, 60], ids=["ran for long", "light"])
+def test_a_call_that_uses_too_much_costs_only_its_own_question_and_says_what(
+    observe, monkeypatch, light
+):
+    monkeypatch.setattr(notebook, "LIGHT_SECONDS", light)
+    questions = [
+        asking("good", case(1)),
+        asking("large", case(2)),
+        asking("greedy", case(2)),
+        asking("good", case(3), key="g"),
+    ]
+
+    _, found = observe([GREEDY], *questions, memory_bytes=2**27)
+
+    (large,) = [o.error for o in seen(found["large"])]
+    assert large == "MemoryError (a notebook may use 128 MB of memory)"
+    (said,) = [o.error for o in seen(found["greedy"])]
+    assert said == "the kernel died in this call: it used more than 128 MB of memory"
+    assert [o.value for key in ("good", "g") for o in seen(found[key])] == [1, 3]
+
+
+DOUBLE = "import numpy as np\n\ndef double(x):\n    return 2 * x"
 BROKEN = {  # what a notebook breaks, and whether its function can be asked in all kernels
     "names that hide builtins": ("print = open = len = str = type = dict = list = 3", True),
     "the path and the finders": ("import sys\nsys.path.clear(); sys.meta_path.clear()", True),
@@ -273,7 +309,7 @@ BROKEN = {  # what a notebook breaks, and whether its function can be asked in a
         True,
     ),
     "a tracer": ("import sys\nsys.settrace(lambda *args: None)", True),
-    "np.array": ("np.array = lambda *args, **kwargs: 5", False),
+    "np.array": ("np.array = lambda *args, **kwargs: 5", True),
     "np.ndarray": ("np.ndarray = None", False),
     "stdout": ("import sys\nsys.stdout = None", False),
     "our modules": (

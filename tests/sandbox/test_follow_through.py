@@ -1,5 +1,7 @@
 """One mistake costs once: what uses a wrong answer is asked again with a right one in its place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -130,6 +132,35 @@ def softmax(items_in):
     found = judged(observe, [INPUTS, QKV, thief, LOOP])
 
     assert found["softmax"].outcome is Outcome.BLANK
+
+
+def test_it_comes_after_every_other_answer_to_its_own_question_too(observe):
+    """`last` needs `next`, which needs `first`, and the notebook has two answers to `next`."""
+    thief = """import gc
+def next(x):
+    for thing in gc.get_objects():
+        if getattr(thing, '__name__', '') == 'right_next':
+            return thing(x)"""
+
+    def right_first(x):
+        return x + 1
+
+    def right_next(x):
+        return x + 2
+
+    right = {"first": right_first, "next": right_next, "last": right_next}
+    questions = [replace(asking(name, case(40)), stand_in=one) for name, one in right.items()]
+    needed = {"next": ["first"], "last": ["next"]}
+    cells = ["def first(x): return 0", thief, "def next(x): return first(x)"]
+
+    _, observed = observe(
+        [*cells, "def last(x): return next(x)"], *questions, follows=lambda seen: needed
+    )
+
+    (stolen,) = observed["next"].others
+    assert [o.value for asked in stolen.helped.values() for o in asked.observations] == [None]
+    helped = [o.value for o in observed["last"].helped.popitem()[1].observations]
+    assert helped == [42]
 
 
 def test_what_gives_another_result_the_second_time_is_flagged(observe):
