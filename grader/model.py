@@ -614,7 +614,7 @@ class Limits:
     """What one notebook may use.  Exceeding any of them costs that cell or call, not the run.
 
     cell_seconds    also of all calls that one question makes
-    call_seconds    of the clock, as all of these, but for what a kernel has to wait for a processor
+    call_seconds    by the clock, as all of these; a kernel's waiting for a processor is added
     memory_bytes    beyond what it starts with, all its processes together
     disk_bytes      of all the files that it writes
     processes       threads among them

@@ -43,8 +43,9 @@ MOST_PARTS = 1_000_000  # brackets and commas of an answer: small lists weigh fa
 MOST_ANSWERED, MOST_FOR_EACH = 2**25, 2**20
 ENDING_SECONDS = 0.3  # how long a cell that has printed too much may take to end by itself
 INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
-MOST_HELD_UP = 2  # times as long as it may take that a kernel may wait for others on top of it
-SHORT_SECONDS = 0.05  # of waiting that are not counted
+MOST_HELD_UP = 2  # times its limit is the most that is added for a kernel's waiting for a processor
+SHORT_SECONDS = 0.05  # of such waiting that are not counted
+UNWATCHED_SECONDS = 1.0  # at the beginning, in which nobody looks whether it waits
 LOST_SECONDS = 15  # how long after a cell's end its last output may come
 WATCH_SECONDS = 0.1  # between two looks at what kernels use
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -102,9 +103,9 @@ class _Client(NotebookClient):
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         content, kind = msg["content"], msg["msg_type"]
-        size = 0
+        length = 0
         if kind == "stream":
-            size = len(content.get("text", ""))
+            length = len(content.get("text", ""))
         elif kind in KEPT:
             if MIME in content.get("data", {}):
                 text = content["data"][MIME]
@@ -115,19 +116,19 @@ class _Client(NotebookClient):
                         self.received.append(text)
                         self.arrived = time.monotonic()
                 return None
-            size = len(json.dumps(content))
+            length = len(json.dumps(content))
         elif kind.startswith("comm"):  # for widgets, of which there are none here
             self.in_widget = _takes_output(content, self.in_widget)
-            size = len(json.dumps(content))
-        self.printed += size
-        self.kept += size
+            length = len(json.dumps(content))
+        self.printed += length
+        self.kept += length
         if self.printed > self.most_bytes and not self.over.done():
             self.over.set_result(None)
         if kind.startswith("comm") or (kind == "clear_output" and self.in_widget):
             return None  # what such a widget shows and clears stays below its cell
         room = self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
         asked = self.received is not None  # what a question shows is nobody's output
-        if (size or kind == "clear_output") and (asked or not self.keeps or not room):
+        if (length or kind == "clear_output") and (asked or not self.keeps or not room):
             return None
         try:
             return super().process_message(msg, cell, cell_index)
@@ -157,9 +158,10 @@ class Kernel:
         self.manager, self.limits, self.shown = manager, limits, shown
         self.client = _Client(manager, limits)
         self.alive = False
-        self.interrupted = False  # what was asked last
-        self.late = ""  # and why
-        self.held_up = 0.0  # seconds for which it had to wait for a processor, as last seen
+        self.late = ""  # why what was asked last was interrupted
+        self.waits: dict[str, float] | None = None  # for a processor, when last looked at
+        self.waited = 0.0  # seconds that were added to limits for it
+        self.asked = False  # whether it has been put a question, or forked to be
         self.within: Any = None  # the manager of the kernel of which it is a fork
         self.runs = 0
 
@@ -194,7 +196,7 @@ class Kernel:
 
     @property
     def why(self) -> str:
-        """For which limit it was ended from outside; "" if it was not."""
+        """What was said when it was ended from outside, or of its own end; "" if nothing was."""
         return str(self.manager.why or (self.within.why if self.within else ""))
 
     async def lives(self) -> bool:
@@ -221,6 +223,7 @@ class Kernel:
             await forked.close()
             return None
         forked.runs = self.runs
+        self.asked = True
         return forked
 
     def _place(self, cell: Any) -> int:
@@ -233,6 +236,7 @@ class Kernel:
         cell = _cell(source)
         self.client.begin()
         self.runs += 1
+        self.waits = None
         task = asyncio.ensure_future(self.client.async_execute_cell(cell, self._place(cell)))
         try:
             how = await self._until_done(task, seconds)
@@ -317,7 +321,7 @@ class Kernel:
         self.client.begin()
         self.client.received, self.client.most = [], most
         self.client.room = max(MOST_ANSWERED, most * MOST_FOR_EACH)
-        self.interrupted, self.late = False, ""
+        self.late, self.waits, self.asked = "", None, True
         task = asyncio.ensure_future(
             self.manager.ask(self.client, cell, self._place(cell), function, *arguments)
         )
@@ -347,13 +351,9 @@ class Kernel:
     async def _answered(self, task: asyncio.Future[Any]) -> None:
         self.late = await self._late(task)
         if self.late:
-            self.interrupted = True
             await self._interrupt()
-        asked = time.monotonic()
-        while not task.done():
-            since = max(asked, self.client.arrived)
-            await asyncio.wait({task}, timeout=max(since + INTERRUPT_SECONDS - time.monotonic(), 0))
-            if not task.done() and max(asked, self.client.arrived) == since:
+            await self._patiently({task}, INTERRUPT_SECONDS)
+            if not task.done():
                 self.alive = False
                 return
         if not task.cancelled() and task.exception() is not None:
@@ -363,30 +363,38 @@ class Kernel:
         """Waits for the end of what was asked; why it has to be interrupted, "" if it has not."""
         call = self.limits.call_seconds
         together = max(call, self.limits.cell_seconds)
-        asked = time.monotonic()
+        asked, waited = time.monotonic(), self.waited
+
+        def last() -> float:
+            return asked + together + min(self.waited - waited, MOST_HELD_UP * together)
+
         while True:
             since = max(asked, self.client.arrived)
-            ends = min(since + call, asked + together)
+            ends = min(since + call, last())
             await self._patiently({task}, ends - time.monotonic())
             if task.done():
                 return ""
-            if ends < since + call:
+            if time.monotonic() >= last():
                 return f"its calls together took more than {together:g} s"
-            if max(asked, self.client.arrived) == since:
+            if ends == since + call and max(asked, self.client.arrived) == since:
                 return f"the call did not end within {call:g} s"
 
     async def _patiently(self, awaited: set[asyncio.Future[Any]], seconds: float) -> None:
         """Wait for one of these for so long, and then for as long again as the kernel had to wait
         for a processor, which is no fault of the notebook's; MOST_HELD_UP times at most."""
         left, room = seconds, MOST_HELD_UP * seconds
-        while left > 0:
-            done, _ = await asyncio.wait(awaited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            if done:
-                return
-            before, self.held_up = self.held_up, processes.held_up(self.manager.pid)
-            left = min(self.held_up - before, room)
+        if self.waits is None and await _done(awaited, min(seconds / 2, UNWATCHED_SECONDS)):
+            return
+        if self.waits is None:  # in most cells and calls nobody looks, which takes as long as they
+            left -= min(seconds / 2, UNWATCHED_SECONDS)
+            self.waits = processes.waits(self.manager.pid)
+        while left > 0 and not await _done(awaited, left):
+            before, self.waits = self.waits, processes.waits(self.manager.pid)
+            grown = (more - before.get(thread, 0.0) for thread, more in self.waits.items())
+            left = min(max(grown, default=0.0), room)
             left = left if left > SHORT_SECONDS else 0
             room -= left
+            self.waited += left
 
     async def close(self) -> None:
         """Kill the kernel and every process that it left behind."""
@@ -406,6 +414,13 @@ def _cell(source: str) -> Any:
     )
 
 
+async def _done(awaited: set[asyncio.Future[Any]], seconds: float) -> bool:
+    """Whether one of these is done within that time."""
+    seconds = max(seconds, 0)
+    done, _ = await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)
+
+
 async def _ended(task: asyncio.Future[Any]) -> None:
     if not task.done():
         task.cancel()
@@ -422,7 +437,7 @@ def texts(names: Sequence[str]) -> dict[str, str]:
 
 
 def codes(names: Sequence[str]) -> dict[str, str]:
-    """The same compiled, which takes longer than to send it; see outer.code."""
+    """The same compiled, once for all runs: to compile it takes longer than to send it."""
     return {f"grader_{name}": outer.code(name, INSIDE[name]) for name in names}
 
 

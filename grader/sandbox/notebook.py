@@ -192,7 +192,7 @@ class _Run:
                     }
                 if self.to_help and not spent:
                     await self._ask_with_stand_ins(running, runs)
-                if running.alive and not self.noted:
+                if not self.noted and await running.lives():
                     await self._read_notes(running)
             if not undone and not self.to_help:
                 break
@@ -250,7 +250,7 @@ class _Run:
                 source = "" if number in self.passed_over else slices.made_before_loops(source)
             if cell.kind != "code" or not source.strip():
                 continue
-            left = ends - time.monotonic()
+            left = ends + running.waited - time.monotonic()
             if left <= 0:
                 self.late = True
                 self.failures[number] = CellFailure(
@@ -290,7 +290,7 @@ class _Run:
         nothing but itself; where there is no fork, to the kernel, for as long as it lives."""
         while self._next() is not None:
             forked = await running.fork()
-            if forked is None and not await running.lives():
+            if forked is None and running.asked and not await running.lives():
                 return  # by what was asked before: nothing else is to pay for that
             before = len(self.seen), len(self.careful)
             try:
@@ -312,7 +312,7 @@ class _Run:
             (key, way), careful = asking, not at_once or asking in self.careful
             try:
                 messages = await self._put(running, asking, careful=careful)
-                if not careful and (running.interrupted or not running.alive):
+                if not careful and (running.late or not running.alive):
                     self.careful.add(asking)
                     return
                 self.seen[asking] = self._read(running, runs, asking, messages)
@@ -362,8 +362,10 @@ class _Run:
         place, each once, and in a fork of its own if there is one."""
         while self.to_help and running.alive:
             asking = next(iter(self.to_help))
-            needed = self.to_help.pop(asking)
             forked = await running.fork()
+            if forked is None and running.asked and not await running.lives():
+                return  # by what was asked before, as there
+            needed = self.to_help.pop(asking)
             try:
                 await self._ask_helped(forked or running, runs, asking, needed)
             finally:

@@ -25,9 +25,7 @@ SHIPPED = ("np", "torch")
 RUN = re.compile(r"^<run ([0-9]{1,9})>$")
 HANDED_IN = re.compile(r"^<handed in ([0-9]{1,9})>$")
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
-NOT_ENDED = "the call did not end in time"
 NOT_ASKED = Observation(Outcome.TIMED_OUT, error="not tried: an earlier call did not end")
-DIED = "the kernel died in this call"
 NOT_TRIED = Observation(Outcome.RAISED, error="not tried: the kernel died in an earlier call")
 MOST_SHIPPED = 2**25  # characters of statements in a request
 MOST_OTHERS = 3  # answers to one question, besides the one that counts by its place
@@ -228,7 +226,6 @@ class Answers:
         self, way: Way, runs: Mapping[int, int], taken: Collection[str], limits: Limits
     ) -> None:
         self.way, self.runs, self.taken, self.limits = way, runs, taken, limits
-        self.late = Observation(Outcome.TIMED_OUT)
         self.statements = way.statements
 
     def observed(
@@ -237,15 +234,14 @@ class Answers:
         trials: Mapping[Trial, Cases],
         messages: Sequence[Mapping[str, Any]],
         alive: bool,
-        late: str = "",
-        why: str = "",
+        late: str,
+        why: str,
     ) -> Observed:
         """All that was seen of `question`; `alive` says whether the kernel survived it, `late` why
-        it was interrupted, and `why` for which limit it was ended.
+        it was interrupted, and `why` what was said at its end.
 
         Raises SandboxError if results are missing for which no code of the student answers.
         """
-        self.late = Observation(Outcome.TIMED_OUT, error=late or NOT_ENDED)
         head = messages[0].get("found") if messages else None
         head = head if isinstance(head, dict) else {}
         how = head.get("how")
@@ -260,14 +256,14 @@ class Answers:
         seen: list[Observation] = []
         for message in results:
             if message["case"] == len(seen) and len(seen) < wanted:
-                seen.append(self._observation(message))
+                seen.append(self._observation(message, late))
         if len(seen) < wanted and not (seen and seen[-1].outcome is Outcome.TIMED_OUT):
             if alive and not late:
                 raise SandboxError("the kernel lives, but sent no result")
             if late and not why:
-                seen.append(self.late)
+                seen.append(Observation(Outcome.TIMED_OUT, error=late))
             else:
-                died = f"{DIED}: {why}" if why else DIED
+                died = ": ".join(filter(None, ("the kernel died in this call", why)))
                 seen.append(Observation(Outcome.RAISED, error=died))
         ended = seen[-1].outcome if seen else Outcome.RAISED
         seen += [NOT_TRIED if ended is Outcome.RAISED else NOT_ASKED] * (wanted - len(seen))
@@ -282,13 +278,13 @@ class Answers:
         if found is not None and not isinstance(question.target, Cell):
             # an excuse for failures: only what the code itself says counts
             names &= slices.mentioned(self.statements, found.name)
-        repeated = self._observation(again) if again is not None else None
+        repeated = self._observation(again, late) if again is not None else None
         return Observed(found, asked, tuple(sorted(names)), repeated)
 
-    def _observation(self, message: Mapping[str, Any]) -> Observation:
+    def _observation(self, message: Mapping[str, Any], late: str) -> Observation:
         outcome = message.get("outcome")
         if outcome == "interrupted":
-            return self.late
+            return Observation(Outcome.TIMED_OUT, error=late or "the call was interrupted")
         if outcome != "passed":
             ended = {"blocked": Outcome.BLOCKED, "unasked": Outcome.NEEDS_REVIEW}
             error = plain(message.get("error"))

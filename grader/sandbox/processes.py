@@ -101,15 +101,16 @@ def _runs(pid: int) -> bool:
     return False
 
 
-def held_up(pid: int) -> float:
-    """Seconds for which a process and its descendants, the thread of them that had to the longest,
-    could have run and had to wait for a processor; 0 where that is not told."""
-    waited = 0
+def waits(pid: int) -> dict[str, float]:
+    """For how many seconds each thread of a process and of its descendants could have run and had
+    to wait for a processor; those of which that is not told are left out."""
+    found = {}
     for one in (pid, *below(pid)):
         with contextlib.suppress(OSError, ValueError, IndexError):
             for task in Path(f"/proc/{one}/task").iterdir():
-                waited = max(waited, int((task / "schedstat").read_text("ascii").split()[1]))
-    return waited / 1e9
+                told = (task / "schedstat").read_text("ascii").split()
+                found[task.name] = int(told[1]) / 1e9
+    return found
 
 
 def anonymous_bytes(pid: int) -> int:

@@ -297,6 +297,48 @@ def test_a_call_that_uses_too_much_costs_only_its_own_question_and_says_what(
     assert [o.value for key in ("good", "g") for o in seen(found[key])] == [1, 3]
 
 
+HOG = """import mmap, os, time
+
+def hog():
+    held = mmap.mmap(-1, 200 * 2**20)  # shared memory, which the system keeps no limit on
+    held[::4096] = bytes(len(held) // 4096)
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize("kind", ["pipe"], indirect=True, scope="module")
+def test_a_kernel_that_its_own_fork_ends_is_not_run_anew_for_ever(observe, monkeypatch):
+    monkeypatch.setattr(notebook, "LIGHT_SECONDS", 0)
+    cells = [HOG, "os.register_at_fork(before=hog)\n\ndef f(x):\n    return x"]
+
+    _, found = observe(cells, asking("f", case(1)), memory_bytes=2**27)
+
+    (said,) = [o.error for o in seen(found["f"])]
+    assert said == "the kernel died in this call: it used more than 128 MB of memory"
+
+
+@pytest.mark.parametrize("kind", ["pipe"], indirect=True, scope="module")
+def test_what_another_call_used_too_much_of_costs_no_help(observe, monkeypatch):
+    monkeypatch.setattr(notebook, "LIGHT_SECONDS", 0)
+
+    def right(x):
+        return x + 1
+
+    questions = [
+        replace(asking(name, case(40)), stand_in=right) for name in ("first", "last", "greedy")
+    ]
+    cells = [
+        HOG + "\ndef first(x): return 0\n\ndef last(x): return first(x)",
+        "def greedy(x):\n    hog()\n    return x",
+    ]
+
+    _, found = observe(
+        cells, *questions, memory_bytes=2**27, follows=lambda seen: {"last": ["first"]}
+    )
+
+    assert [o.value for asked in found["last"].helped.values() for o in asked.observations] == [41]
+
+
 DOUBLE = "import numpy as np\n\ndef double(x):\n    return 2 * x"
 BROKEN = {  # what a notebook breaks, and whether its function can be asked in all kernels
     "names that hide builtins": ("print = open = len = str = type = dict = list = 3", True),

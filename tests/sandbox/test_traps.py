@@ -686,7 +686,9 @@ async def asked_of(running, name, *values):
     request = notebook.probe.request(question, trials, way, {name}, 1, careful=True)
     messages = await running.ask("answer", request, 1 + len(values))
     answers = notebook.probe.Answers(way, {1: 1}, {name}, running.limits)
-    observed = answers.observed(question, trials, messages, running.alive, running.late)
+    observed = answers.observed(
+        question, trials, messages, running.alive, running.late, running.why
+    )
     return [o.value if o.returned else o.error for o in seen(observed)]
 
 
