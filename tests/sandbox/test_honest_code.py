@@ -865,6 +865,16 @@ with tempfile.NamedTemporaryFile("w") as file:
     print(os.path.exists(file.name), open(file.name).read() == "")""",
         "temporary True False\nTrue True\n",
     ),
+    "/tmp itself": (
+        """import glob, os
+open("/tmp/of_it.csv", "w").write("1,2")
+print(glob.glob("/tmp/*.csv"), "of_it.csv" in os.listdir("/tmp"), os.path.isdir("/tmp"))
+before = os.getcwd()
+os.chdir("/tmp")
+print(open("of_it.csv").read())
+os.chdir(before)""",
+        "['/tmp/of_it.csv'] True True\n1,2\n",
+    ),
     "locks": (
         """import multiprocessing
 lock, bounded = multiprocessing.RLock(), multiprocessing.BoundedSemaphore(2)
