@@ -764,6 +764,15 @@ process.join(10)
 print(shared)""",
         "tensor([2., 2., 2.])\n",
     ),
+    "two views of what is shared": (
+        """whole = torch.zeros(4).share_memory_()
+part = whole[:2].share_memory_()
+process = multiprocessing.Process(target=part.add_, args=(1,))
+process.start()
+process.join(10)
+print(whole, whole.share_memory_() is whole)""",
+        "tensor([1., 1., 0., 0.]) True\n",
+    ),
     "a graph of what was computed": (
         """x = torch.tensor(3.0, requires_grad=True)
 (g,) = torch.autograd.grad(x**3, x, create_graph=True)
