@@ -270,6 +270,22 @@ def test_a_cold_kernel_can_say_much_before_it_can_send_messages(home, ground, mo
     assert asyncio.run(start()) == "ok"
 
 
+def test_a_notebook_begins_with_no_open_file_of_the_machine(observe):
+    look = """import os, stat
+kinds = []
+for handle in os.listdir("/proc/self/fd"):
+    try:
+        kinds.append(os.fstat(int(handle)))
+    except OSError:
+        pass
+print(len(kinds) > 3, [kind for kind in kinds if stat.S_ISREG(kind.st_mode)])"""
+    outputs = []
+
+    observe([look], outputs=outputs)
+
+    assert "".join(output["text"] for output in outputs[0]) == "True []\n"
+
+
 def started(source):
     """How many cells a kernel of this source has run, if it starts."""
 
