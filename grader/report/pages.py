@@ -239,15 +239,11 @@ class Distribution:
 
 
 def student_pages(gradebook: Gradebook) -> Iterator[tuple[str, str]]:
-    """The page of each student, with its file name."""
+    """The page of each student, with its file name: points, what to fix first, what was right, what
+    was changed."""
     asked_for = overview.asked_for(gradebook)  # of the whole class, and so not for each page
     for grade in gradebook.grades:
         yield page_name(grade.student), _student_page(grade, gradebook.title, asked_for)
-
-
-def student_page(grade: Grade, gradebook: Gradebook) -> str:
-    """The page of one student: points, what to fix first, what was right, what was changed."""
-    return _student_page(grade, gradebook.title, overview.asked_for(gradebook))
 
 
 def _student_page(grade: Grade, title: str, asked_for: Collection[str]) -> str:

@@ -249,7 +249,7 @@ def _packages(shell, note, missing):
 
 
 class _Paths:
-    """/content/… lies in the working folder, and /tmp/… in the notebook's own folder for temporary
+    """/content/… lies in the working folder, and /tmp is the notebook's own folder for temporary
     files; a file that is not there is looked for by the end of its path among what the homework
     hands out."""
 
@@ -272,8 +272,8 @@ class _Paths:
             local = os.path.join(self.work, *asked.strip("/").split("/")[1:])
         elif os.path.isabs(asked) and asked.startswith(self.work):
             return path
-        elif asked.startswith("/tmp/") and not asked.startswith(self.own):
-            own = os.path.join(self.temporary, asked.removeprefix("/tmp/"))
+        elif f"{asked}/".startswith("/tmp/") and not asked.startswith(self.own):
+            own = os.path.join(self.temporary, asked[len("/tmp/") :])
             local = own if writing or self.exists(own) else asked
         else:
             local = asked

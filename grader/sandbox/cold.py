@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from grader.errors import SandboxError
 from grader.sandbox import outer, processes
 from grader.sandbox.kernel import Kernel, Kernels, Spot, texts
 
+STARTS = 2  # until a kernel counts as one that does not start
 SEND_MILLISECONDS = 2000  # in which a kernel that lives takes what it is sent
 MESSAGE_BYTES = 64 * 2**20  # of one message; after a longer one no more output can be had
 
@@ -98,7 +100,8 @@ class ColdKernels(Kernels):
     kind = "cold"
 
     async def new(self, seed: int, imports: frozenset[str], spot: Spot) -> Kernel:
-        for again in (True, False):
+        failures = []
+        for _ in range(STARTS):
             manager = _Manager(self, spot)
             kernel = Kernel(manager, self.limits, self.shown(spot))
             try:
@@ -107,20 +110,18 @@ class ColdKernels(Kernels):
                 return kernel
             except SandboxError as error:
                 await kernel.close()
-                if not again:
-                    raise SandboxError(f"{error}; {manager.last_words()}".strip("; ")) from error
+                failures.append(f"{error}; {manager.said}".strip("; "))
             except BaseException:
                 await kernel.close()
                 raise
-            finally:
-                manager.hush()
-        raise AssertionError
+        raise SandboxError("; and when it was started again: ".join(failures))
 
 
 class _Manager(AsyncKernelManager):
     """Starts this interpreter's ipykernel, whatever kernels are registered on the machine.
 
-    why  what was said when it was ended from outside: over a limit
+    why   what was said when it was ended from outside: over a limit
+    said  its last words, once it is cleaned up, besides the messages that it sent
     """
 
     forks = False
@@ -136,7 +137,8 @@ class _Manager(AsyncKernelManager):
         self.connection_file = str(self.connection / "c.json")
         self.why = ""
         self.base = 0
-        self.said: int | None = None  # what it says before it can send messages
+        self.said = ""
+        self.errors: Any = None
         self.environment = outer.environment(spot.folders)
         if not self.rung.alone:
             self._bring_fonts(Path(self.environment["MPLCONFIGDIR"]))
@@ -194,28 +196,14 @@ class _Manager(AsyncKernelManager):
 
     async def start_kernel(self, **settings: Any) -> None:  # type: ignore[override]
         work = self.spot.folders["work"]
-        self.said, into = os.pipe()
-        try:
-            await super().start_kernel(
-                cwd="/" if self.rung.alone else work,
-                env=self.environment,
-                stdout=subprocess.DEVNULL,  # what it has to say comes as messages
-                stderr=into,
-                **settings,
-            )
-        finally:
-            os.close(into)
-
-    def last_words(self) -> str:
-        """What a kernel that died before it could send messages had to say."""
-        said = b"" if self.said is None else os.read(self.said, 2**16)
-        return said[-2000:].decode("utf-8", "replace").strip()
-
-    def hush(self) -> None:
-        """Listen no longer to what it says otherwise than by messages."""
-        if self.said is not None:
-            os.close(self.said)
-            self.said = None
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it is cleaned up)
+        await super().start_kernel(
+            cwd="/" if self.rung.alone else work,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,  # what it has to say comes as messages
+            stderr=self.errors,  # but why it died before it could send any
+            **settings,
+        )
 
     def write_connection_file(self, **settings: Any) -> None:
         super().write_connection_file(**settings)
@@ -285,6 +273,10 @@ class _Manager(AsyncKernelManager):
     async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
         await super().cleanup_resources(restart=restart)
         self.context.destroy(linger=0)
+        if self.errors is not None:
+            self.said = outer.last_words(self.errors)
+            self.errors.close()
+            self.errors = None
 
 
 def _having(home: str) -> list[int]:
@@ -300,9 +292,12 @@ def _having(home: str) -> list[int]:
 
 def _loading(boot: dict[str, Any]) -> str:
     """The cell that brings our half into the kernel, and leaves no name of its own behind."""
+    # the file for last words lies on the machine's disk, where nobody counts what a notebook writes
     return (
         "def _load(texts, settings):\n"
-        "    import sys, types\n"
+        "    import contextlib, os, sys, types\n"
+        "    with contextlib.suppress(OSError), open(os.devnull, 'wb') as nowhere:\n"
+        "        os.dup2(nowhere.fileno(), sys.stderr.fileno())\n"
         "    for name, text in texts.items():\n"
         "        module = sys.modules[name] = types.ModuleType(name)\n"
         "        exec(compile(text, f'<{name}>', 'exec'), module.__dict__)\n"

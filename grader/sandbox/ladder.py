@@ -26,8 +26,8 @@ from grader.sandbox.threats import THREATS, Threat
 WALLS = Path(__file__).with_name("walls.py")
 INNER = ("namespaces", "uid", "limits", "capabilities", "landlock", "landlock-scopes", "seccomp")
 IN_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
-# as they are to stand, and without the namespaces, in which nothing else would be seen to hold;
-# one by one, to tell which, only where that fails
+# first all together, and all but the namespaces, behind which nothing else would be seen to hold;
+# only if that fails one by one, to tell which
 PROBE = """
 import json, marshal, sys, types
 from binascii import a2b_base64
@@ -37,9 +37,9 @@ sys.modules["landlockpy.testing"] = types.ModuleType("landlockpy.testing")
 walls = types.ModuleType("grader_walls")
 exec(marshal.loads(a2b_base64(told["code"])), walls.__dict__)
 config = told["config"]
-names = config["walls"]
-without = [name for name in names if name not in ("namespaces", "uid")]
-if any(walls._in_a_fork(several, config) for several in (without, names)):
+names = tuple(config["walls"])
+without = tuple(name for name in names if name not in ("namespaces", "uid"))
+if any(walls._in_a_fork(several, config) for several in dict.fromkeys((names, without))):
     found = walls.probe(config)
 else:
     found = dict.fromkeys([*names, "all"], "")
@@ -244,6 +244,7 @@ def _tried(inner: tuple[str, ...], *, bubblewrap: bool) -> dict[str, str] | str:
             "walls": inner,
             "alone": bubblewrap,
             "read": outer.readable(masked=bubblewrap),
+            "listed": outer.listed(),
             "run": run,
             "outside": str(secret),
         }

@@ -20,7 +20,7 @@ from importlib import metadata
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import IO, Any
 
 from grader.errors import SandboxError
 
@@ -101,6 +101,12 @@ def program() -> str | None:
 def python(text: str, *arguments: str) -> list[str]:
     """The command that runs `text` in this interpreter, whose own settings it leaves alone."""
     return [sys.executable, "-P", "-s", "-B", "-c", text, *arguments]
+
+
+def last_words(errors: IO[bytes]) -> str:
+    """The end of what a process, which has ended, wrote into this file."""
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - 2000))
+    return errors.read(2000).decode("utf-8", "replace").strip()
 
 
 def code(name: str, path: Path) -> str:

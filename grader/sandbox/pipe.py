@@ -281,8 +281,7 @@ class Zygote:
             return "their process ended"
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
-        self.errors.seek(0)
-        text = self.errors.read()[-2000:].decode("utf-8", "replace").strip()
+        text = outer.last_words(self.errors)
         return text or f"their process ended with code {self.process.poll()}"
 
     def close(self) -> None:

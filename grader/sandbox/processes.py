@@ -10,7 +10,7 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-# what the system keeps of one piece of mapped memory, and of it for each process that shares it
+# what the system keeps of one piece of mapped memory, and of it for each process that it came from
 MAPPING_BYTES, SHARING_BYTES = 512, 64
 
 
@@ -35,14 +35,19 @@ def _text(path: str) -> str:
 def is_below(pid: int, top: int) -> bool:
     """Whether the process `top` is above the process `pid`."""
     while pid > 1:
-        try:
-            text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-        except OSError:
-            return False
-        pid = int(text.rpartition(")")[2].split()[1])  # its name, in brackets, may hold any of them
+        pid = _parent(pid)
         if pid == top:
             return True
     return False
+
+
+def _parent(pid: int) -> int:
+    """The process above this one; 0 if it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return 0
+    return int(text.rpartition(")")[2].split()[1])  # its name, in brackets, may hold any of them
 
 
 def below(pid: int) -> list[int]:
@@ -143,10 +148,13 @@ def uses_more(pid: int, base: int, most: int, *, closely: bool = False) -> bool:
 
 
 def _mapping_bytes(pids: Collection[int], enough: int) -> int:
-    """What the system keeps of the pieces in which these processes have mapped memory, as far as it
-    tells them; not counted any further than to `enough`."""
-    total, each = 0, MAPPING_BYTES + SHARING_BYTES * len(pids)
+    """What the system keeps of the pieces in which these processes, each after the one above it,
+    have mapped memory, as far as it tells them; not counted any further than to `enough`."""
+    total = 0
+    levels: dict[int, int] = {}
     for pid in pids:
+        levels[pid] = levels.get(_parent(pid), 0) + 1  # each chains what it has to all above it
+        each = MAPPING_BYTES + SHARING_BYTES * levels[pid]
         with contextlib.suppress(OSError), Path(f"/proc/{pid}/maps").open("rb", 0) as maps:
             while total <= enough and (text := maps.read(2**16)):
                 total += text.count(b"\n") * each

@@ -325,6 +325,7 @@ for own, known in ((_Shell, ZMQInteractiveShell), (_Kernel, IPythonKernel)):
     # by these names notebooks tell where they are
     own.__name__, own.__qualname__ = known.__name__, known.__qualname__
     own.__module__ = known.__module__
+del own, known
 
 
 class _Here:

@@ -3,7 +3,8 @@
 This file's text runs inside.  Python and torch make both in /dev/shm, which belongs to the whole
 machine: without mounts of its own, no kernel may write there.  In its place a semaphore is a
 counter of the kernel's (eventfd), and memory is a file in the notebook's own folder for temporary
-ones, so that it counts as what it writes; workers have both from the fork that made them.
+ones; workers have both from the fork that made them.  Only what Python calls a SharedMemory keeps
+its name, and is counted among the files that a notebook writes.
 """
 
 import os
@@ -120,6 +121,8 @@ def adapt(torch):
     storage._new_shared = classmethod(lambda cls, size, *, device="cpu": cls(size, device=device))
 
     def share_memory_(self):
+        if self.is_shared():
+            return self  # as other views of it have it
         shape = self.storage_offset(), self.size(), self.stride()
         with tempfile.NamedTemporaryFile() as file, torch.no_grad():
             own = self.untyped_storage()

@@ -401,7 +401,7 @@ def probe(config):
 def _in_a_fork(names, config):
     out, into = os.pipe()
     try:
-        walls = Walls(names, config["read"], config["alone"])
+        walls = Walls(names, config["read"], config["alone"], listed=config["listed"])
     except Exception as error:
         return _said(error)
     child = os.fork()

@@ -3,9 +3,10 @@
 This file's text runs inside the outer wall.  It never reads what a student wrote: a notebook's code
 travels over a socket that is handed on to its fork, so no later fork can find it in its memory.
 
-It imports and never computes: a library that has started threads hangs in every fork.  What it
-imported is put out of sight again and comes back when a notebook imports it, or else a notebook
-that forgot an import would run here and nowhere else.
+It imports and never computes: a library that has started threads hangs in every fork.  Only two
+small cells of ours, which start no thread, are run before the first fork, or each would pay for
+what they import and compile.  What it imported is put out of sight again and comes back when a
+notebook imports it, or else a notebook that forgot an import would run here and nowhere else.
 """
 
 import builtins

@@ -1,5 +1,7 @@
 """Gradebooks made up from the model's own types."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,13 @@ from grader.model import (
     Submission,
     Verdict,
 )
+from grader.report.pages import student_pages
+
+
+def student_page(grade, gradebook):
+    """The page of one student among those of a gradebook."""
+    others = tuple(other for other in gradebook.grades if other is not grade)
+    return next(student_pages(replace(gradebook, grades=(grade, *others))))[1]
 
 
 class Maker:

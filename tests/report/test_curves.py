@@ -7,7 +7,7 @@ import pytest
 
 from grader.model import Curve, Losses, Training
 from grader.report.curves import drawn
-from grader.report.pages import student_page
+from tests.report.conftest import student_page
 
 NONE = Curve("line", ())
 SAVED = Curve(

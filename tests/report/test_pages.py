@@ -26,8 +26,9 @@ from grader.model import (
 from grader.report import pages
 from grader.report.drawing import described, drawing
 from grader.report.excerpt import excerpt
-from grader.report.pages import class_page, page_name, student_page
+from grader.report.pages import class_page, page_name
 from grader.report.prose import advice, length, markdown
+from tests.report.conftest import student_page
 
 HOSTILE = [
     "<script>alert(1)</script>",

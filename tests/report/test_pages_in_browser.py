@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from grader.report.pages import class_page, page_name, student_page
+from grader.report.pages import class_page, page_name
+from tests.report.conftest import student_page
 
 pytestmark = pytest.mark.browser
 

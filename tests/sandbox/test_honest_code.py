@@ -764,6 +764,15 @@ process.join(10)
 print(shared)""",
         "tensor([2., 2., 2.])\n",
     ),
+    "two views of what is shared": (
+        """whole = torch.zeros(4).share_memory_()
+part = whole[:2].share_memory_()
+process = multiprocessing.Process(target=part.add_, args=(1,))
+process.start()
+process.join(10)
+print(whole, whole.share_memory_() is whole)""",
+        "tensor([1., 1., 0., 0.]) True\n",
+    ),
     "a graph of what was computed": (
         """x = torch.tensor(3.0, requires_grad=True)
 (g,) = torch.autograd.grad(x**3, x, create_graph=True)
@@ -864,6 +873,16 @@ print(open("/tmp/own.txt").read(), "own.txt" in os.listdir("/tmp/"), os.path.exi
 with tempfile.NamedTemporaryFile("w") as file:
     print(os.path.exists(file.name), open(file.name).read() == "")""",
         "temporary True False\nTrue True\n",
+    ),
+    "/tmp itself": (
+        """import glob, os
+open("/tmp/of_it.csv", "w").write("1,2")
+print(glob.glob("/tmp/*.csv"), "of_it.csv" in os.listdir("/tmp"), os.path.isdir("/tmp"))
+before = os.getcwd()
+os.chdir("/tmp")
+print(open("of_it.csv").read())
+os.chdir(before)""",
+        "['/tmp/of_it.csv'] True True\n1,2\n",
     ),
     "locks": (
         """import multiprocessing

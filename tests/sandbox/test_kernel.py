@@ -242,15 +242,48 @@ def test_a_cold_kernel_that_dies_at_its_start_is_started_once_more(home, ground,
         if len(deaths) == most:
             return command(text, *arguments)
         deaths.append(text)
-        return command("raise SystemExit('no luck')", *arguments)
+        return command(f"raise SystemExit('no luck, {len(deaths)}')", *arguments)
 
     monkeypatch.setattr(outer, "python", dying)
     most = 1
     assert started(ground.kernels(home, "", Limits(), frozenset())) > 0
     deaths.clear()
     most = 2
-    with pytest.raises(SandboxError, match=r"died .*; no luck"):
+    with pytest.raises(SandboxError, match=r"died .*; no luck, 1; .* died .*; no luck, 2"):
         started(ground.kernels(home, "", Limits(), frozenset()))
+
+
+@pytest.mark.parametrize("kind", ["cold"], indirect=True)
+def test_a_cold_kernel_can_say_much_before_it_can_send_messages(home, ground, monkeypatch):
+    command, much = outer.python, "import os\nos.write(2, b'x' * 2**17)\n"
+    monkeypatch.setattr(outer, "python", lambda text, *more: command(much + text, *more))
+    first = "import os, sys\nos.write(sys.stderr._original_stdstream_copy, b'x')"
+
+    async def start():
+        source = ground.kernels(home, "", Limits(), frozenset())
+        try:
+            async with source.kernel(1) as running:
+                return (await running.run(first, 10)).how
+        finally:
+            await source.close()
+
+    assert asyncio.run(start()) == "ok"
+
+
+def test_a_notebook_begins_with_no_open_file_of_the_machine(observe):
+    look = """import os, stat
+kinds = []
+for handle in os.listdir("/proc/self/fd"):
+    try:
+        kinds.append(os.fstat(int(handle)))
+    except OSError:
+        pass
+print(len(kinds) > 3, [kind for kind in kinds if stat.S_ISREG(kind.st_mode)])"""
+    outputs = []
+
+    observe([look], outputs=outputs)
+
+    assert "".join(output["text"] for output in outputs[0]) == "True []\n"
 
 
 def started(source):

@@ -99,7 +99,7 @@ def test_the_next_question_does_not_pay_for_it(exceeded, name):
 
 
 def test_calls_that_are_each_in_time_have_a_bound_together(observe):
-    slow = "def slow(x):\n    time.sleep(0.8)\n    return x"
+    slow = "def slow(x):\n    time.sleep(0.95)\n    return x"
     questions = [asking("slow", *map(case, range(20))), asking("double", case(21))]
 
     _, observed = observe([BEGIN, slow], *questions, **LIMITS)

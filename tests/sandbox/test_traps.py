@@ -14,6 +14,7 @@ from grader.sandbox import kernel, notebook
 from grader.sandbox.ground import choose
 from grader.sandbox.probe import Cases
 from grader.sandbox.referee import VARIES, differences
+from tests.sandbox import attacks
 from tests.sandbox.conftest import IMPORTS, asking, failures, seen, submission
 
 pytestmark = pytest.mark.kernel
@@ -567,17 +568,15 @@ FRESH = [
 @pytest.fixture(scope="module")
 def compared(home):
     """What differs between pipe and cold kernels, for notebooks as handed out, odd and fresh."""
-    handed_in = [
-        replace(submission(cells), path=name)
-        for name, cells in (
-            ("twenty", TWENTY),
-            ("odd", ["import numpy as np", *ODD]),
-            ("fresh", FRESH),
-        )
-    ]
+    odd = ["import numpy as np", *ODD]
+    return compare(choose(), {"twenty": TWENTY, "odd": odd, "fresh": FRESH})
+
+
+def compare(ground, notebooks):
+    handed_in = [replace(submission(cells), path=name) for name, cells in notebooks.items()]
     question = asking("f", case(1))
     asked = {"colab1": {"f": (question, {t: Cases(t.draw(1)) for t in question.trials})}}
-    return asyncio.run(differences(choose(), handed_in, asked, (), 7, Limits()))
+    return asyncio.run(differences(ground, handed_in, asked, (), 7, Limits()))
 
 
 def test_twenty_cells_have_the_same_outputs_in_both_kinds_of_kernel(compared):
@@ -591,6 +590,12 @@ def test_so_have_odd_ones(compared):
 
 def test_nothing_is_left_of_what_ran_before_the_first_cell(compared):
     assert [line for line in compared if line.startswith("fresh")] == []
+
+
+def test_nor_on_rung_b():
+    rung_b = attacks.standing_without(attacks.rung_b())
+
+    assert compare(replace(choose(), rung=rung_b), {"fresh": FRESH}) == ()
 
 
 @pytest.mark.parametrize(

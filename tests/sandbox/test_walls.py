@@ -557,7 +557,7 @@ def hog(mb, kind):
     for at in range(0, len(m), 2 * mmap.PAGESIZE):
         m.madvise(mmap.MADV_DONTDUMP, at, mmap.PAGESIZE)
     time.sleep(2)
-together(6, 200, mmap.MAP_PRIVATE)"""
+together(9, 200, mmap.MAP_PRIVATE)"""
 )
 
 
@@ -567,6 +567,32 @@ def test_memory_mapped_in_very_many_pieces_counts_for_what_the_system_keeps_of_i
 
     assert (seen.ran.how, seen.ran.error, seen.next) == ("gone", TOO_MUCH, "42")
     assert lab.run(PIECES, kind=kind, limits=MORE).text == "REACHED\n"
+
+
+MAPPED = (  # before the forks
+    HOG
+    + """
+m = mmap.mmap(-1, 20 * 2**20, flags=mmap.MAP_ANONYMOUS | mmap.MAP_PRIVATE)
+for at in range(0, len(m), 2 * mmap.PAGESIZE):
+    m.madvise(mmap.MADV_DONTDUMP, at, mmap.PAGESIZE)
+def fork(count, chained):
+    for i in range(count):
+        if not os.fork():
+            if chained:
+                fork(count - 1, chained)
+            time.sleep(2.5)
+            os._exit(0)
+        if chained:
+            break
+fork(36, %s)
+time.sleep(2.5)
+print('REACHED')"""
+)
+
+
+def test_mappings_that_forks_have_from_their_kernel_are_chained_to_it_and_not_to_each_other(lab):
+    assert lab.run(MAPPED % False).text == "REACHED\n"
+    assert lab.run(MAPPED % True).ran.error == TOO_MUCH
 
 
 ELSEWHERE = {  # where memory may be, on machines that have some there
