@@ -687,12 +687,12 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         return _ungraded(the_plan, notebook, Outcome.ERROR, why, path)
     asked = {question.key: question for question in questions if isinstance(question, Question)}
     published = {key: _published(question, the_plan.seed) for key, question in asked.items()}
-    trained, flags = None, list[str]()
+    trained, flags = None, tuple[str, ...]()
     if trains:
         from grader.grade import training
 
         trained = training.training(cells, record.execution)
-        flags += [] if trained.shown else [training.NOT_TRAINED]
+        flags = () if trained.shown else (training.NOT_TRAINED,)
     return NotebookGrade(
         record.submission.notebook,
         Outcome.PASSED,
@@ -700,7 +700,7 @@ def _graded(the_plan: Plan, record: Record) -> NotebookGrade:
         record,
         path=record.submission.path,
         training=trained,
-        flags=tuple(flags),
+        flags=flags,
     )
 
 

@@ -383,10 +383,11 @@ class Kernel:
         """Wait for one of these for so long, and then for as long again as the kernel had to wait
         for a processor, which is no fault of the notebook's; MOST_HELD_UP times at most."""
         left, room = seconds, MOST_HELD_UP * seconds
-        if self.waits is None and await _done(awaited, min(seconds / 2, UNWATCHED_SECONDS)):
-            return
-        if self.waits is None:  # in most cells and calls nobody looks, which takes as long as they
-            left -= min(seconds / 2, UNWATCHED_SECONDS)
+        if self.waits is None:  # most end before anybody looks, which takes as long as they
+            unwatched = min(seconds / 2, UNWATCHED_SECONDS)
+            if await _done(awaited, unwatched):
+                return
+            left -= unwatched
             self.waits = processes.waits(self.manager.pid)
         while left > 0 and not await _done(awaited, left):
             before, self.waits = self.waits, processes.waits(self.manager.pid)

@@ -389,9 +389,16 @@ def _load(program):
 
 
 def probe(config):
-    """What is wrong with each of the walls `config["walls"]`, "" where nothing is: tried one by one
-    in forks of this process, and at last all together (under "all")."""
-    names = config["walls"]
+    """What is wrong with each of the walls `config["walls"]`, and with all together (under "all"),
+    "" where nothing is: tried in forks of this process.
+
+    First all together, and all but the namespaces, behind which nothing else would be seen to hold;
+    one by one only if that fails, to tell which.
+    """
+    names = tuple(config["walls"])
+    without = tuple(name for name in names if name not in ("namespaces", "uid"))
+    if not any(_in_a_fork(several, config) for several in dict.fromkeys((names, without))):
+        return dict.fromkeys((*names, "all"), "")
     found = {name: _in_a_fork([name], config) for name in names if name != "uid"}
     standing = [name for name in names if not found.get(name)]
     found["all"] = _in_a_fork(standing, config)

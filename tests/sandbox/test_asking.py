@@ -261,12 +261,18 @@ def test_a_harmful_call_costs_only_its_own_question(harmed):
     assert [seen(harmed[1][f"good {i}"])[0].value for i in range(4)] == [0, 1, 2, 3]
 
 
-GREEDY = """import mmap, time
+HOG = """import mmap, os, time
 
-def greedy(x):
-    m = mmap.mmap(-1, 200 * 2**20)  # shared memory, which the system keeps no limit on
-    m[::4096] = bytes(len(m) // 4096)
+def hog():
+    held = mmap.mmap(-1, 200 * 2**20)  # shared memory, which the system keeps no limit on
+    held[::4096] = bytes(len(held) // 4096)
     time.sleep(1)
+"""
+GREEDY = (
+    HOG
+    + """
+def greedy(x):
+    hog()
     return x
 
 def large(x):
@@ -274,6 +280,7 @@ def large(x):
 
 def good(x):
     return x"""
+)
 
 
 @pytest.mark.parametrize("light", [0, 60], ids=["ran for long", "light"])
@@ -295,15 +302,6 @@ def test_a_call_that_uses_too_much_costs_only_its_own_question_and_says_what(
     (said,) = [o.error for o in seen(found["greedy"])]
     assert said == "the kernel died in this call: it used more than 128 MB of memory"
     assert [o.value for key in ("good", "g") for o in seen(found[key])] == [1, 3]
-
-
-HOG = """import mmap, os, time
-
-def hog():
-    held = mmap.mmap(-1, 200 * 2**20)  # shared memory, which the system keeps no limit on
-    held[::4096] = bytes(len(held) // 4096)
-    time.sleep(1)
-"""
 
 
 @pytest.mark.parametrize("kind", ["pipe"], indirect=True, scope="module")
