@@ -63,15 +63,18 @@ def as_wanted(got: Any, right: Wanted) -> bool:
     want = right.array
     if want is None:
         return _same_text(got, right.value)
-    have = numbers(got)
+    have = _fitted(numbers(got), right)
     if have is None:
         return False
-    if have.shape != want.shape:
-        if without_ones(have.shape) != right.shape:
-            return False
-        have = have.reshape(want.shape)
     # not (largest > allowed): NaN, which is the largest where there is one, must count as wrong
     return not want.size or bool(np.maximum.reduce(np.abs(have - want), axis=None) <= right.allowed)
+
+
+def _fitted(have: NDArray[np.float64] | None, right: Wanted) -> NDArray[np.float64] | None:
+    """What came back in the shape that was wanted; None if it has another."""
+    if have is None or right.array is None or have.shape == right.array.shape:
+        return have
+    return have.reshape(right.array.shape) if without_ones(have.shape) == right.shape else None
 
 
 def departure(got: Any, right: Wanted) -> str | None:
@@ -86,10 +89,10 @@ def departure(got: Any, right: Wanted) -> str | None:
     have = numbers(got)
     if have is None:
         return f"got {_kind(got)}, expected numbers of shape {want.shape}"
-    if have.shape != want.shape:
-        if without_ones(have.shape) != right.shape:
-            return f"got shape {have.shape}, expected {want.shape}"
-        have = have.reshape(want.shape)
+    fitted = _fitted(have, right)
+    if fitted is None:
+        return f"got shape {have.shape}, expected {want.shape}"
+    have = fitted
     gap = np.abs(have - want)
     if want.ndim == 0 or want.size == 1:
         return f"got {_number(have.ravel()[0])}, expected {_number(want.ravel()[0])}"
