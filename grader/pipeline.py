@@ -7,7 +7,6 @@ import dataclasses
 import gc
 import hashlib
 import json
-import os
 import platform
 import time
 import traceback
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from grader import __version__, names, times
+from grader import __version__, capacity, names, times
 from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
 from grader.errors import (
@@ -62,7 +61,6 @@ from grader.store import Store
 if TYPE_CHECKING:
     from grader.sandbox.probe import Cases
 
-CGROUP = Path("/sys/fs/cgroup")
 Progress = Callable[[int, int], None]  # how many notebooks of how many are done
 
 
@@ -223,7 +221,7 @@ def _graded_on(
             found[_who(submission)] = dataclasses.replace(stored, submission=submission)
         else:
             todo.append(submission)
-    workers = settings.run.workers or _workers(the_plan.limits)
+    workers = settings.run.workers or capacity.workers(the_plan.limits)
     return {**found, **_observed(todo, the_plan, ground, workers, store, progress)}
 
 
@@ -478,40 +476,6 @@ async def _observe_all(
             group.create_task(one(submission))
     if store is not None:
         store.write("timings.json", (json.dumps(dict(sorted(seconds.items())), indent=1)).encode())
-
-
-def _workers(limits: Limits) -> int:
-    """As many notebooks at once as there are cores, if there is memory for them."""
-    import psutil
-
-    available = psutil.virtual_memory().available
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        if numbers := _of_container(name):
-            available = min(available, numbers[0])
-    return max(1, min(cores(), available // (limits.memory_bytes + 2**28)))
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        time_and_period = [number for name in files for number in _of_container(name)]
-        if len(time_and_period) == 2:
-            count = min(count, max(1, round(time_and_period[0] / time_and_period[1])))
-    return count
-
-
-def _of_container(name: str) -> list[int]:
-    """What a container is allowed of its machine, by the name of the file that says it; [] if all
-    of it."""
-    try:
-        found = [int(word) for word in (CGROUP / name).read_text("ascii").split()]
-    except (OSError, ValueError):  # there is no such file, or it says "max"
-        return []
-    return found if all(number > 0 for number in found) else []
 
 
 def _refereed(

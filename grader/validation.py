@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from grader import capacity
 from grader.authoring import Assignment, Case, Implementation, Question, Trial
 from grader.config import Settings
 from grader.errors import PipeError, SandboxError
@@ -29,7 +30,7 @@ from grader.judge.mutants import is_right, many_cases, mutants, mutated_referenc
 from grader.judge.proof import Row, handed_in, proof, row
 from grader.judge.questions import doubted, judge_question
 from grader.model import Limits, NotebookCell, Observed, Outcome, Submission
-from grader.pipeline import Plan, Progress, cores, plan
+from grader.pipeline import Plan, Progress, plan
 from grader.sandbox import ground
 from grader.sandbox.ground import Ground
 
@@ -90,7 +91,7 @@ def validate(settings: Settings, progress: Progress, most: int | None = None) ->
     tried = list(_references(settings, the_plan)) if most != 0 else []
     if right or wrong:
         ours = ground.choose(settings.run.kernel, unsafe=True)  # nothing here is a student's
-        workers = settings.run.workers or cores()
+        workers = settings.run.workers or capacity.cores()
         try:
             found = asyncio.run(_handed_in(the_plan, ours, workers, right, wrong, mutated, steps))
         except PipeError as error:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from grader import pipeline
+from grader import capacity
 from grader.model import Limits
 
 HERE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -31,10 +31,10 @@ CONTAINERS = {  # what a container's files say, and how many notebooks there may
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_as_many_as_a_container_may_use_cores_and_memory_for(tmp_path, monkeypatch, name):
-    files, workers = CONTAINERS[name]
-    monkeypatch.setattr(pipeline, "CGROUP", tmp_path)
+    files, most = CONTAINERS[name]
+    monkeypatch.setattr(capacity, "CGROUP", tmp_path)
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text + "\n", "ascii")
 
-    assert pipeline._workers(Limits(memory_bytes=2**26)) == workers
+    assert capacity.workers(Limits(memory_bytes=2**26)) == most
