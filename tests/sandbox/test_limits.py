@@ -117,11 +117,11 @@ def test_time_for_which_others_had_the_processor_does_not_count(observe):
     cpu = max(os.sched_getaffinity(0))
     burns = f"""def burns(x):
     os.sched_setaffinity(0, {{{cpu}}})
-    began, ends = time.monotonic(), time.process_time() + 0.8
-    while time.process_time() < ends: pass
-    return time.monotonic() - began"""
-    hogs = f"import os\nos.nice(5)\nos.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"
-    hog = subprocess.Popen([sys.executable, "-c", hogs])
+    ends = time.monotonic() + 1.25
+    while time.monotonic() < ends: pass
+    return x"""
+    hog = f"import os\nos.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", hog]) for _ in range(3)]
     try:
         _, observed = observe(
             [BEGIN, burns],
@@ -129,9 +129,9 @@ def test_time_for_which_others_had_the_processor_does_not_count(observe):
             **{**LIMITS, "call_seconds": 1.2, "cell_seconds": 60},
         )
     finally:
-        hog.kill()
-        hog.wait()
+        for other in others:
+            other.kill()
+            other.wait()
 
     (answer,) = seen(observed["burns"])
-    assert (answer.outcome, answer.error) == (Outcome.PASSED, "")
-    assert answer.value > 1.2
+    assert (answer.outcome, answer.error, answer.value) == (Outcome.PASSED, "", 1)
