@@ -183,12 +183,16 @@ def _own_world(run):
         os.close(descriptor)
     if os.getuid() != run["uid"]:
         for name in places:  # not before: its folders are then closed to root without its rights
-            for top, _, _ in os.walk(f"/scratch/{name}", topdown=False):
+            own = f"/scratch/{name}"
+            within = [top for top, _, _ in os.walk(own, topdown=False)] if covered else [own]
+            for top in within:
                 os.chown(top, run["uid"], run["gid"])
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     try:
-        with open("/proc/sys/kernel/pid_max", "w") as file:  # of this namespace, from Linux 6.14 on
-            file.write(str(MOST_PIDS))
+        # of this namespace, from Linux 6.14 on
+        pid_max = os.open("/proc/sys/kernel/pid_max", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(pid_max, str(MOST_PIDS).encode())
+        os.close(pid_max)
     except OSError:
         pass  # then RLIMIT_NPROC is the only bound
 
@@ -212,12 +216,12 @@ def _drop_capabilities():
     pyprctl.set_dumpable(False)
 
 
-def _kilobytes(field):
-    with open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith(field):
-                return int(line.split()[1])
-    raise OSError(errno.ENOENT, f"/proc/self/status has no {field}")
+def _held():
+    """Bytes of address space, and bytes of data and stack, that this process has."""
+    descriptor = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    pages = os.read(descriptor, 200).split()
+    os.close(descriptor)
+    return int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize()
 
 
 def _threads_of(uid):
@@ -234,12 +238,12 @@ def _threads_of(uid):
 
 
 def _limits(run, alone):
-    memory = run["memory_bytes"]
+    memory, (space, data) = run["memory_bytes"], _held()
     shared = 0 if alone and os.getuid() != run["uid"] else _threads_of(run["uid"])
     for what, most in (
-        (resource.RLIMIT_DATA, _kilobytes("VmData:") * 1024 + memory),
+        (resource.RLIMIT_DATA, data + memory),
         # address space is not memory: threads and mappings reserve far more than they use
-        (resource.RLIMIT_AS, _kilobytes("VmSize:") * 1024 + 2 * memory + 2**31),
+        (resource.RLIMIT_AS, space + 2 * memory + 2**31),
         (resource.RLIMIT_CPU, run["cpu_seconds"]),
         (resource.RLIMIT_FSIZE, run["disk_bytes"]),
         (resource.RLIMIT_NOFILE, FILES),
