@@ -4,20 +4,25 @@ This file's text runs inside, beside student code that has not come yet; it impo
 grader.  Each wall is raised or the kernel does not start.  By itself none is enough: Landlock does
 not know of chmod, namespaces share the processor and the memory, limits count one process each.
 
-By hand, since no kept library has them: unshare(2), setns(2) and mount(2).
+By hand, since no kept library has them: unshare(2), setns(2), mount(2), prctl(2) and capset(2).
 """
 
+import contextlib
 import ctypes
 import errno
 import functools
 import os
 import resource
 import socket
+import struct
 import sys
+import types
 
 NEWNS, NEWUTS, NEWIPC = 0x20000, 0x4000000, 0x8000000
 NEWUSER, NEWPID, NEWNET, NEWCGROUP = 0x10000000, 0x20000000, 0x40000000, 0x2000000
 NOSUID, NODEV, NOEXEC, BIND, REC, PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
+PARENT_DEATH_SIGNAL, DUMPABLE, SECCOMP = 1, 4, 22  # of prctl(2)
+CHILD_SUBREAPER, NO_NEW_PRIVS, AMBIENT = 36, 38, 47
 
 FILES = 1024  # open ones, as Linux has it
 MOST_PIDS = 400  # of a namespace of its own; the kernel takes none below 301
@@ -29,6 +34,7 @@ WALLS = ("namespaces", "uid", "limits", "capabilities", "landlock", "landlock-sc
 TRUNCATE, SCOPES = 3, 6
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, *[ctypes.c_ulong] * 2)
 
 
 def _checked(failed, what):
@@ -51,6 +57,28 @@ def mount(source, target, kind=None, flags=0, data=None):
     _checked(_libc.mount(*texts, ctypes.c_ulong(flags), body), f"mount {target}")
 
 
+def prctl(option, *arguments):
+    _checked(_libc.prctl(option, *(*arguments, 0, 0, 0, 0)[:4]) < 0, f"prctl {option}")
+
+
+@contextlib.contextmanager
+def _by_their_names():
+    """What is imported here finds C libraries by names that do not change: ctypes.util would look
+    each up with a program of its own, and bring in more than all the rest of a trial."""
+    names = ("ctypes.util", "landlockpy.testing")
+    own = {name: sys.modules[name] for name in names if name in sys.modules}
+    sys.modules.update({name: types.ModuleType(name) for name in names})
+    ctypes.util = sys.modules["ctypes.util"]
+    ctypes.util.find_library = {"seccomp": "libseccomp.so.2"}.get
+    try:
+        yield
+    finally:
+        del ctypes.util, sys.modules["ctypes.util"], sys.modules["landlockpy.testing"]
+        sys.modules.update(own)
+        if "ctypes.util" in own:
+            ctypes.util = own["ctypes.util"]
+
+
 class Walls:
     """The walls of every kernel that this process will fork; what can be made once is made here.
 
@@ -67,11 +95,14 @@ class Walls:
     def __init__(self, names, read, alone, abi=None, listed=()):
         self.names, self.read, self.alone = frozenset(names), read, alone
         self.listed = listed
-        self.filter = _program(_filter(alone)) if "seccomp" in self.names else None
-        if self.names & {"landlock", "landlock-scopes"}:
-            import landlockpy
+        with _by_their_names():
+            self.filter = _program(_filter(alone)) if "seccomp" in self.names else None
+            if self.names & {"landlock", "landlock-scopes"}:
+                import landlockpy
 
-            self.abi = landlockpy.abi_version() if abi is None else abi
+                newest = landlockpy.abi_version()
+        if self.names & {"landlock", "landlock-scopes"}:
+            self.abi = newest if abi is None else abi
             if not self.abi:
                 raise OSError(errno.ENOSYS, "this kernel has no Landlock")
             if "landlock-scopes" in self.names and self.abi < SCOPES:
@@ -80,10 +111,6 @@ class Walls:
             self.no_truncation = None
             if "landlock" in self.names and self.abi < TRUNCATE:
                 self.no_truncation = _program(_no_truncation())
-        if "capabilities" in self.names:
-            import pyprctl
-
-            pyprctl.CapState()
 
     def up(self, run):
         """Raise them round this process, for good.
@@ -207,13 +234,12 @@ def _make_like(path, new):
 
 
 def _drop_capabilities():
-    import pyprctl
-
-    pyprctl.set_no_new_privs()
-    pyprctl.cap_ambient_clear_all()
-    none = pyprctl.CapState(effective=set(), permitted=set(), inheritable=set())
-    none.set_current()
-    pyprctl.set_dumpable(False)
+    prctl(NO_NEW_PRIVS, 1)
+    prctl(AMBIENT, 4)  # all of them are cleared
+    version_3 = struct.pack("Ii", 0x20080522, 0)
+    effective_permitted_inheritable = bytes(24)
+    _checked(_libc.capset(version_3, effective_permitted_inheritable), "capset")
+    prctl(DUMPABLE, 0)
 
 
 def _held():
@@ -384,9 +410,8 @@ def _load(program):
 
     Without capabilities it takes no_new_privs, with which none can be gained again.
     """
-    no_new_privileges, seccomp, by_filter = 38, 22, 2
-    _checked(_libc.prctl(no_new_privileges, 1, 0, 0, 0), "no_new_privs")
-    _checked(_libc.prctl(seccomp, by_filter, ctypes.byref(program), 0, 0), "seccomp")
+    prctl(NO_NEW_PRIVS, 1)
+    prctl(SECCOMP, 2, ctypes.byref(program))  # by a filter
 
 
 # are they there? -------------------------------------------------------------------------------

@@ -183,9 +183,8 @@ class Zygote:
         self.imports(self.config["imports"])
         sys.modules["grader_serving"].rehearse()
         if not self.config["alone"]:
-            import pyprctl
-
-            pyprctl.set_child_subreaper(True)  # whatever a kernel leaves behind comes back to us
+            # whatever a kernel leaves behind comes back to us
+            grader_walls.prctl(grader_walls.CHILD_SUBREAPER, 1)
         self.serve()
 
     def boot(self):
@@ -299,10 +298,8 @@ class Zygote:
         tempfile.tempdir = None  # what the zygote found may be another place
         self.walls.up(run)
         if not self.config["alone"]:
-            import pyprctl
-
-            pyprctl.set_pdeathsig(signal.SIGKILL)
-            pyprctl.set_child_subreaper(True)
+            grader_walls.prctl(grader_walls.PARENT_DEATH_SIGNAL, signal.SIGKILL)
+            grader_walls.prctl(grader_walls.CHILD_SUBREAPER, 1)
         sys.argv[:] = ["kernel"]
         sys.path.insert(0, "")
         inside = sys.modules["grader_inside"]

@@ -1,8 +1,10 @@
 """Each wall is tried, and what does not stand is said with the line that mends it."""
 
 import contextlib
+import ctypes.util
 import errno
 import os
+import sys
 from pathlib import Path
 
 import landlockpy
@@ -209,6 +211,21 @@ def _own_file():
         file.write("long")
         file.truncate(1)
     own.write_text("again")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_making_the_walls_leaves_ctypes_as_it_was(monkeypatch, there):
+    util = ctypes.util
+    monkeypatch.setattr(ctypes, "util", util)  # put back at the end
+    monkeypatch.setitem(sys.modules, "ctypes.util", util)
+    if not there:
+        del ctypes.util, sys.modules["ctypes.util"]
+
+    walls.Walls(["landlock", "seccomp"], [], False)
+
+    assert (sys.modules.get("ctypes.util") is util) is there
+    assert (vars(ctypes).get("util") is util) is there
+    assert vars(ctypes).get("util") is sys.modules.get("ctypes.util")
 
 
 @pytest.mark.parametrize("abi", [1, walls.SCOPES - 1])
