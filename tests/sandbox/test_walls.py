@@ -443,7 +443,7 @@ def together(count, mb, kind):
         child = os.fork()
         if not child:
             held = hog(mb, kind)
-            time.sleep(1)
+            time.sleep(2)
             os._exit(0)
         children.append(child)
     if all(os.waitpid(child, 0)[1] == 0 for child in children):
