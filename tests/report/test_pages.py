@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import html
 import re
 import sys
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -25,7 +27,7 @@ from grader.model import (
 )
 from grader.report import pages
 from grader.report.drawing import described, drawing
-from grader.report.excerpt import excerpt
+from grader.report.excerpt import coloured, excerpt
 from grader.report.pages import class_page, page_name
 from grader.report.prose import advice, length, markdown
 from tests.report.conftest import student_page
@@ -470,13 +472,66 @@ def test_a_place_that_is_not_in_the_notebook_has_no_code(where):
     assert excerpt((NotebookCell("code", "x = 1"),), where) is None
 
 
-@pytest.mark.parametrize("source", ["x = '''a\nb'''\ny", "x\r\ny\rz", "\t(\n!pip x\n)", "\n\n\nx"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = '''a\nb'''\ny",
+        "x\r\ny\rz",
+        "\t(\n!pip x\n)",
+        "\n\n\nx",
+        "x = '''never\nclosed",
+        "'never closed\nx = \"\\",
+        "'two\\\nlines' + \\\n1",
+        'f"{f"{[({\nx}',
+        '%%time\n!echo don\'t <b>&amp;</b> "</span>"\n?x',
+        "變數 = naïve_1 @ é\n\\",
+        "f'''{" * 9 + '\n"""',
+    ],
+)
 def test_each_line_of_code_keeps_its_number_and_text(source):
     shown = excerpt((NotebookCell("code", source),), Place(1, 1))
 
     expected = source.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4).split("\n")
-    assert [Read(line.code).text for line in shown.lines] == expected
+    assert [Read(str(line.code)).text for line in shown.lines] == expected
     assert [line.number for line in shown.lines] == list(range(1, len(expected) + 1))
+    for line in shown.lines:
+        assert re.sub(r'<span class="[ckmns]">[^<>]*</span>|[^<>]', "", line.code) == ""
+
+
+@pytest.mark.parametrize(
+    "source, coloured",
+    [
+        ("def sum(x): return x.sum() + sum(x)", "k:def n:sum k:return n:sum"),
+        ("class A(B): pass", "k:class n:A k:pass"),
+        ("@property", ""),
+        ("super().__init__(); x.__name__", "n:super n:__init__"),
+        ("x is not None  # a 'b' & c", "k:is k:not k:None c:# a 'b' & c"),
+        ("x1 = 0x1F + 1_000 * 1e-5 - .5", "m:0x1F m:1_000 m:1e-5 m:.5"),
+        (
+            "rb'#' + \"\\\"if\" + u'''it's''' or bar''",
+            "s:rb'#' s:\"\\\"if\" s:u'''it's''' k:or s:''",
+        ),
+        ("'never closed; x = 1", "s:'never closed; x = 1"),
+        ("f'{{1}} {len(a[1:3]):.3f} {b!r}'", "s:f'{{1}} { n:len m:1 m:3 s::.3f} { s:!r}'"),
+        ("f'''{max(a, \"b\")}'''", "s:f'''{ n:max s:\"b\" s:}'''"),
+        ("'{len}'", "s:'{len}'"),
+        ("for 變數 in range(3):", "k:for k:in n:range m:3"),
+    ],
+)
+def test_keywords_names_numbers_texts_and_comments_are_told_apart_by_colour(source, coloured):
+    (line,) = excerpt((NotebookCell("code", source),), Place(1, 1)).lines
+
+    spans = re.findall(r'<span class="(.)">(.*?)</span>', line.code)
+    assert " ".join(f"{kind}:{html.unescape(text)}" for kind, text in spans) == coloured
+
+
+@pytest.mark.parametrize(
+    "piece", ["'", '"""a', "\\", 'f"{', "f'''{[", "_", "1e", ".", "<", '"' + "\\", " "]
+)
+def test_code_of_any_length_is_coloured_in_a_time_like_it(piece):
+    started = time.process_time()
+    coloured(piece * 100_000)
+    assert time.process_time() - started < 3  # a tenth of a second; by its square it were minutes
 
 
 @pytest.mark.parametrize(
