@@ -43,7 +43,7 @@ from grader.model import (
     Verdict,
 )
 from grader.report import overview, prose, wording
-from grader.report.drawing import Drawing, HeatMap, drawing
+from grader.report.drawing import Drawing, drawing
 from grader.report.excerpt import Excerpt, excerpt
 from grader.report.wording import clipped, counted, lost, place_said, points, visible
 
@@ -654,31 +654,9 @@ def _environment() -> Environment:
         "inline": prose.inline,
         "lateness_said": wording.lateness_said,
         "starred": _starred,
-        "drawn_squares": _drawn_squares,
     }
     environment.globals |= {"counted": counted, "unmarked_texts": wording.unmarked_texts}
     return environment
-
-
-def _drawn_squares(heat_map: HeatMap) -> Markup:
-    """The squares of a map, each with its value as title, below the numbers of rows and columns.
-    They are most of a page, and hold nothing but numbers of ours: no template has to escape them.
-    """
-    width, height = heat_map.square_width, heat_map.square_height
-    size = f'width="{width:g}" height="{height:g}"'
-    axes = [f'<text class="axis" x="{a.at:g}" y="9">{a.number}</text>' for a in heat_map.columns]
-    axes += [f'<text class="axis" x="9" y="{a.at:g}">{a.number}</text>' for a in heat_map.rows]
-    lines = ["".join(axes)]
-    for row, column, x, y, value, title, sign, shade, label in heat_map.squares:
-        lines.append(
-            f'<rect class="{sign}" x="{x:g}" y="{y:g}" {size} fill-opacity="{shade}" '
-            f'data-row="{row}" data-column="{column}" data-value="{value}">'
-            f"<title>{title}</title></rect>"
-        )
-        if label:
-            middle = f'x="{x + width / 2:g}" y="{y + height / 2:g}"'
-            lines.append(f"<text {middle}>{label}</text>")
-    return Markup("\n".join(lines))
 
 
 def _starred(notebook: NotebookGrade) -> str:

@@ -403,6 +403,12 @@ def test_shapes_that_differ_are_said_and_both_are_drawn(make):
     assert 'data-kind="difference"' not in page
 
 
+def drawn(heat_map):
+    """The squares of a map: the attributes of each, and its title."""
+    found = re.findall("<rect (.*?)><title>(.*?)</title>", str(heat_map.squares))
+    return [dict(re.findall('([a-z-]+)="(.*?)"', said)) | {"title": title} for said, title in found]
+
+
 def test_nan_is_hatched_and_the_worst(make):
     expected = np.arange(9.0).reshape(3, 3)
     got = expected.copy()
@@ -410,18 +416,53 @@ def test_nan_is_hatched_and_the_worst(make):
     shown = drawing(Counterexample("f()", got, expected, ""))
 
     yours = shown.maps[0]
-    hatched = [square for square in yours.squares if square.sign == "nan"]
-    assert [(s.row, s.column, s.title) for s in hatched] == [(1, 1, "row 1, column 1: nan")]
-    assert yours.worst == (hatched[0].x, hatched[0].y)
+    (hatched,) = (square for square in drawn(yours) if square["class"] == "nan")
+    assert (hatched["data-row"], hatched["data-column"]) == ("1", "1")
+    assert hatched["title"] == "row 1, column 1: nan"
+    assert hatched["fill-opacity"] == "1"
+    assert yours.worst.startswith(f"M{hatched['x']} {hatched['y']}h")
+    assert "Hatched cells are nan: no number." in shown.notes
+
+
+def test_what_is_infinite_is_grey_and_takes_no_part_in_the_scale(make):
+    got, expected = np.array([[np.inf, -np.inf, 2.0, -0.0]]), np.array([[np.inf, 1.0, 4.0, 0.0]])
+    yours, theirs, difference = (shown := drawing(Counterexample("f()", got, expected, ""))).maps
+
+    assert [s["class"] for s in drawn(yours)] == ["inf", "inf", "positive", "positive"]
+    assert [s["fill-opacity"] for s in drawn(yours)] == ["1", "1", "0.5", "0"]
+    assert [s["title"].split()[-1] for s in drawn(yours)] == ["inf", "-inf", "2", "0"]
+    assert (yours.lowest, yours.highest, theirs.highest) == ("0", "4", "4")
+    assert [s["data-value"] for s in drawn(difference)] == ["0.0", "-inf", "-2.0", "0.0"]
+    assert "Grey cells are infinite." in shown.notes
+
+
+def test_where_no_value_is_a_number_the_scale_is_of_zero(make):
+    (yours, *_) = drawing(Counterexample("f()", np.full((2, 2), np.nan), np.zeros((2, 2)), "")).maps
+
+    assert (yours.lowest, yours.highest, yours.scale) == ("0", "0", "positive")
+
+
+@pytest.mark.parametrize(
+    "value, label",
+    [
+        (0.0, "0"), (-0.0, "0"), (3.0, "3"), (-3.0, "-3"), (99999.0, "99999"), (1e5, "1e+05"),
+        (2.5, "2.50"), (99.994, "99.99"), (100.5, "100"), (0.005, "0.01"), (0.0049, "0.005"),
+        (0.0004, "4e-04"), (-1e-9, "-1e-09"), (np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf"),
+    ],
+)  # fmt: skip
+def test_a_square_with_room_for_it_is_labelled_in_six_characters(value, label):
+    (yours, *_) = drawing(Counterexample("f()", np.array([[value, 1.0]]), np.eye(2)[:1], "")).maps
+
+    assert re.findall('<text x="[0-9.]+" y="[0-9.]+">(.*?)</text>', yours.squares)[0] == label
 
 
 def test_yours_and_expected_share_one_scale(make):
     shown = drawing(Counterexample("f()", np.array([[1.0, 2.0]]), np.array([[1.0, -8.0]]), ""))
 
-    yours, expected, _ = shown.maps
-    assert [s.shade for s in yours.squares] == ["0.12", "0.25"]
-    assert [s.shade for s in expected.squares] == ["0.12", "1"]
-    assert [s.sign for s in expected.squares] == ["positive", "negative"]
+    yours, expected, _ = map(drawn, shown.maps)
+    assert [s["fill-opacity"] for s in yours] == ["0.12", "0.25"]
+    assert [s["fill-opacity"] for s in expected] == ["0.12", "1"]
+    assert [s["class"] for s in expected] == ["positive", "negative"]
 
 
 def test_of_three_axes_the_worst_slice_is_drawn():
@@ -431,7 +472,8 @@ def test_of_three_axes_the_worst_slice_is_drawn():
     shown = drawing(Counterexample("f()", got, expected, ""))
 
     assert shown.notes == ("Of the shape (6, 2, 5), the slice [:, 1, :] is drawn.",)
-    assert {(s.row, s.column) for s in shown.maps[0].squares if s.value == "2.0"} == {(3, 4)}
+    (off,) = (square for square in drawn(shown.maps[0]) if square["data-value"] == "2.0")
+    assert (off["data-row"], off["data-column"]) == ("3", "4")
 
 
 def test_a_call_that_did_not_return_shows_its_error(make):
