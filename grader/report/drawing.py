@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -29,8 +28,7 @@ _MARGIN = 18.0  # pixels for the numbers of rows and columns
 _TEXT_LIMIT = 600
 
 
-@dataclass(frozen=True, slots=True)
-class HeatMap:
+class HeatMap(NamedTuple):
     """One drawn matrix: `kind` is "yours", "expected" or "difference"."""
 
     kind: str
@@ -44,16 +42,14 @@ class HeatMap:
     scale: str  # "both", "positive" or "negative": which half of the colours is used
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(NamedTuple):
     """Two values as text, where there is nothing to draw."""
 
     yours: str
     expected: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(NamedTuple):
     """What is shown of one counterexample: maps or numbers, and what the reader must know."""
 
     maps: tuple[HeatMap, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -44,8 +44,7 @@ _PARTS = re.compile(
 _FIELD = re.compile(r"\{\{|\{((?:[^[({}:!=\n]|\[[^]}\n]*|\([^)}\n]*)*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of code as HTML; `marked` if it is the one that the text speaks of."""
 
     number: int
@@ -53,8 +52,7 @@ class Line:
     marked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """Neighbouring lines of one cell, and whether the cell goes on before and after them."""
 
     cell: int
