@@ -44,20 +44,12 @@ _PARTS = re.compile(
 _FIELD = re.compile(r"\{\{|\{((?:[^[({}:!=\n]|\[[^]}\n]*|\([^)}\n]*)*)")
 
 
-class Line(NamedTuple):
-    """One line of code as HTML; `marked` if it is the one that the text speaks of."""
-
-    number: int
-    code: Markup
-    marked: bool
-
-
 class Excerpt(NamedTuple):
     """Neighbouring lines of one cell, and whether the cell goes on before and after them."""
 
     cell: int
     line: int
-    lines: tuple[Line, ...]
+    lines: Markup  # each a span with its number, marked if the text speaks of it
     cut_before: bool
     cut_after: bool
 
@@ -79,14 +71,11 @@ def excerpt(
         return None
     first, last = _range(len(source), where, found)
     shown = [_cut(line) for line in source[first - 1 : last]]
-    html = coloured("\n".join(shown)).split("\n")
+    coloured_lines = enumerate(coloured("\n".join(shown)).split("\n"), first)
     return Excerpt(
         cell=where.cell,
         line=where.line,
-        lines=tuple(
-            Line(number, Markup(html[number - first]), number == where.line)
-            for number in range(first, last + 1)
-        ),
+        lines=Markup("".join(_as_line(n, code, n == where.line) for n, code in coloured_lines)),
         cut_before=first > 1,
         cut_after=last < len(source),
     )
@@ -101,6 +90,10 @@ def _range(length: int, where: Place, found: Found | None) -> tuple[int, int]:
         if first <= where.line <= last and last - first < _MOST_LINES:
             return first, last
     return max(1, where.line - _AROUND), min(length, where.line + _AROUND)
+
+
+def _as_line(number: int, code: str, marked: bool) -> str:
+    return f'<span class="line{" marked" * marked}" data-line="{number}">{code}\n</span>'
 
 
 def _cut(line: str) -> str:

@@ -603,7 +603,11 @@ def _link(student: str) -> str:
 
 def _rendered(template: str, **values: Any) -> str:
     page = _environment().get_template(template).render(**values)
-    return page.encode("utf-8", "replace").decode()  # no unpaired surrogate may stop its writing
+    try:
+        page.encode()
+    except UnicodeEncodeError:  # no unpaired surrogate may stop its writing
+        return page.encode("utf-8", "replace").decode()
+    return page
 
 
 def _compiled() -> BytecodeCache | None:
