@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import sys
 import zlib
@@ -22,13 +21,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from jinja2 import (
-    BytecodeCache,
-    Environment,
-    FileSystemBytecodeCache,
-    PackageLoader,
-    StrictUndefined,
-)
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from grader.model import (
@@ -610,20 +604,30 @@ def _rendered(template: str, **values: Any) -> str:
     return page
 
 
-def _compiled() -> BytecodeCache | None:
+class _Compiled(FileSystemBytecodeCache):
     """Compiled templates, kept as Python keeps modules, and where it does: to compile them takes as
-    long as ten notebooks.  None where none may be written."""
+    long as two notebooks.  What is kept is read even where no bytecode is to be written."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        try:
+            super().load_bytecode(bucket)
+        except Exception:  # whatever a damaged file makes of it
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if sys.dont_write_bytecode:
+            return
+        with contextlib.suppress(OSError):  # the folder may be somebody else's, or the disk full
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
+def _compiled() -> _Compiled:
     code = Path(__file__)
-    folder = code.with_name("templates") / "__pycache__"
-    if sys.dont_write_bytecode:
-        return None
-    with contextlib.suppress(OSError):
-        folder.mkdir(exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        return None
     options = zlib.crc32(code.read_bytes())  # with which they are compiled stand in this module
     version = metadata.version("jinja2")
-    return FileSystemBytecodeCache(str(folder), f"%s.jinja-{version}-{options:08x}")
+    folder = code.with_name("templates") / "__pycache__"
+    return _Compiled(str(folder), f"%s.jinja-{version}-{options:08x}")
 
 
 @cache

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import re
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -728,13 +729,15 @@ def test_what_was_taken_for_the_answer_is_said_at_full_marks_too(make, note, sai
     assert ("We took" in page) == said
 
 
-def test_templates_are_compiled_once_and_anew_where_they_or_their_options_change(
-    tmp_path, monkeypatch
-):
-    code = tmp_path / "pages.py"
-    code.write_text("options")
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Renders a template of some text, and how many were compiled up to then.
+
+    It is a template of another pages.py, in `tmp_path`, and the environment a new one each time.
+    """
+    (tmp_path / "pages.py").write_text("options")
     (tmp_path / "templates").mkdir()
-    monkeypatch.setattr(pages, "__file__", str(code))
+    monkeypatch.setattr(pages, "__file__", str(tmp_path / "pages.py"))
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     compiled = []
 
@@ -743,23 +746,49 @@ def test_templates_are_compiled_once_and_anew_where_they_or_their_options_change
             compiled.append(name)
             return super()._generate(source, name, *more, **options)
 
-    def written(text):
+    def rendered(text):
         loader = DictLoader({"a.html": text})
         environment = Counted(loader=loader, bytecode_cache=pages._compiled())
         return environment.get_template("a.html").render(), len(compiled)
 
+    return rendered
+
+
+def test_templates_are_compiled_once_and_anew_where_they_or_their_options_change(tmp_path, written):
     assert written("one") == ("one", 1)
     assert written("one") == ("one", 1)
     assert written("two") == ("two", 2)
-    code.write_text("other options")
+    (tmp_path / "pages.py").write_text("other options")
     assert written("two") == ("two", 3)
 
 
-def test_templates_are_compiled_in_memory_where_no_bytecode_is_to_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "__file__", str(tmp_path / "pages.py"))
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    assert pages._compiled() is None  # there is no folder of templates
-    (tmp_path / "templates").mkdir()
+def test_compiled_templates_are_read_but_not_written_where_no_bytecode_is_to_be(
+    tmp_path, written, monkeypatch
+):
+    assert written("one") == ("one", 1)
+    (kept,) = (tmp_path / "templates/__pycache__").iterdir()
+    before = kept.read_bytes()
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    assert pages._compiled() is None
-    assert not list((tmp_path / "templates").iterdir())
+    assert written("one") == ("one", 1)
+    assert written("two") == ("two", 2)
+    assert kept.read_bytes() == before
+    shutil.rmtree(tmp_path / "templates")
+    assert written("two") == ("two", 3)
+    assert not (tmp_path / "templates").exists()
+
+
+def test_templates_are_compiled_anew_where_they_cannot_be_kept(tmp_path, written):
+    (tmp_path / "templates/__pycache__").write_text("a file where the folder would be")
+    assert written("one") == ("one", 1)
+    assert written("one") == ("one", 2)
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, 60, -1])
+def test_templates_are_compiled_anew_where_what_is_kept_of_them_is_damaged(
+    tmp_path, written, length
+):
+    assert written("one") == ("one", 1)
+    (kept,) = (tmp_path / "templates/__pycache__").iterdir()
+    kept.write_bytes(kept.read_bytes()[:length])
+    assert written("one") == ("one", 2)
+    assert written("one") == ("one", 2)
