@@ -6,7 +6,7 @@ Nothing here trusts a value: it may be an array of any shape, a ragged list, a t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -108,6 +108,14 @@ def drawing(shown: Counterexample) -> Drawing:
         notes=tuple(notes),
         stacked=len(columns) > (_BESIDE if len(rows) > 1 else _LABELLED_COLUMNS),
     )
+
+
+def drawn_from(shown: Counterexample) -> Hashable:
+    """What two counterexamples have in common only if they are drawn alike."""
+    arrays = (shown.got, shown.expected)
+    if all(isinstance(array, np.ndarray) for array in arrays):
+        return (shown.call, *((array.dtype.str, array.shape, array.tobytes()) for array in arrays))
+    return id(shown)
 
 
 def described(value: Any) -> str:

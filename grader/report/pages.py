@@ -13,7 +13,7 @@ import sys
 import zlib
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -36,7 +36,7 @@ from grader.model import (
     Verdict,
 )
 from grader.report import overview, prose, wording
-from grader.report.drawing import Drawing, drawing
+from grader.report.drawing import Drawing, drawing, drawn_from
 from grader.report.excerpt import Excerpt, excerpt
 from grader.report.wording import clipped, counted, lost, place_said, points, visible
 
@@ -65,16 +65,15 @@ def own_name(student: str) -> str:
     """
     if _RESERVED.fullmatch(student):
         return f"~{ord(student[0]):02x}{student[1:]}"
-    name = "".join(
-        character
-        if re.fullmatch(r"[A-Z0-9-]", character)
-        else "".join(f"~{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
-        for character in student
-    )
+    name = re.sub(r"[^A-Z0-9-]", _as_bytes, student)
     if not 0 < len(name) <= 120:
         digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[:60]}~~{digest[:32]}"
     return name
+
+
+def _as_bytes(character: re.Match[str]) -> str:
+    return "".join(f"~{byte:02x}" for byte in character[0].encode("utf-8", "surrogatepass"))
 
 
 # What templates read, as named tuples: to make a dataclass takes eight times as long, and each of
@@ -399,14 +398,14 @@ def _claim(verdict: Verdict, finding: Finding | None, told: set[str]) -> Claim:
 def _pictures(judgement: Judgement) -> Iterable[Picture]:
     """What can be drawn of a question's counterexamples, each once."""
     seen: list[tuple[str, Drawing]] = []
-    drawn_of: set[int] = set()  # the main finding shows what one of the claims shows
+    drawn_of: set[Hashable] = set()  # the main finding shows what one of the claims shows
     charged = [v for v in judgement.verdicts if lost(v.earned, v.possible) > 0]
     findings = [("", judgement.finding), *((v.claim, v.finding) for v in charged)]
     for claim, finding in findings:
         shown = finding.shown_by if finding else None
-        if shown is None or len(seen) == _PICTURES or id(shown) in drawn_of:
+        if shown is None or len(seen) == _PICTURES or (key := drawn_from(shown)) in drawn_of:
             continue
-        drawn_of.add(id(shown))
+        drawn_of.add(key)
         drawn = (shown.call, drawing(shown))
         if drawn in seen:
             continue

@@ -27,7 +27,7 @@ from grader.model import (
     Review,
 )
 from grader.report import pages
-from grader.report.drawing import described, drawing
+from grader.report.drawing import described, drawing, drawn_from
 from grader.report.excerpt import coloured, excerpt
 from grader.report.pages import class_page, page_name
 from grader.report.prose import advice, length, markdown
@@ -326,6 +326,26 @@ def test_what_several_claims_show_alike_is_drawn_once(make):
     assert "sines" in page
     assert "cosines" in page
     assert "Also for" not in page
+
+
+@pytest.mark.parametrize(
+    "change, drawn_alike",
+    [
+        ({"said": "otherwise"}, True),
+        ({"call": "g()"}, False),
+        ({"got": np.full((2, 2), 0.5)}, False),
+        ({"got": np.ones((1, 4))}, False),
+        ({"got": np.ones((2, 2), dtype=int)}, False),
+        ({"expected": np.full((2, 2), np.nan)}, False),
+        ({"got": None}, False),
+    ],
+)
+def test_counterexamples_of_the_same_arrays_are_known_to_be_drawn_alike(change, drawn_alike):
+    one = Counterexample("f()", np.ones((2, 2)), np.zeros((2, 2)), "said")
+    other = replace(one, got=one.got.copy(), expected=one.expected.copy())
+
+    assert drawn_from(one) == drawn_from(other)
+    assert (drawn_from(one) == drawn_from(replace(other, **change))) == drawn_alike
 
 
 NOTHING_LIKE_AN_ARRAY = {
