@@ -33,8 +33,7 @@ class HeatMap(NamedTuple):
 
     kind: str
     caption: str
-    width: str
-    height: str
+    size: Markup  # its attributes
     squares: Markup  # with their titles and labels, and the numbers of rows and columns
     worst: str  # the path round the worst value; empty if there is none
     lowest: str
@@ -255,8 +254,7 @@ class _Layout(NamedTuple):
 
     rows: range
     columns: range
-    width: float
-    height: float
+    size: Markup
     squares: str
     worst: str
     labelled: bool
@@ -301,7 +299,9 @@ def _layout(rows: range, columns: range, worst: tuple[int, int] | None) -> _Layo
     if worst is not None:
         left, top = lefts[worst[1]], tops[worst[0]]
         frame = f"M{left:g} {top:g}h{width:g}v{height:g}h-{width:g}z"
-    return _Layout(rows, columns, width, height, "".join(parts), frame, labelled)
+    w, h = f"{_MARGIN + len(columns) * width + 2:g}", f"{_MARGIN + len(rows) * height + 2:g}"
+    size = Markup(f'width="{w}" height="{h}" viewBox="0 0 {w} {h}"')
+    return _Layout(rows, columns, size, "".join(parts), frame, labelled)
 
 
 def _heat_map(
@@ -323,8 +323,7 @@ def _heat_map(
     return HeatMap(
         kind=kind,
         caption=caption,
-        width=f"{_MARGIN + len(columns) * layout.width + 2:g}",
-        height=f"{_MARGIN + len(rows) * layout.height + 2:g}",
+        size=layout.size,
         # nothing but numbers of ours, and most of a page: no template has to escape them
         squares=Markup(layout.squares % tuple(chain.from_iterable(zip(*said, strict=True)))),
         worst=layout.worst,

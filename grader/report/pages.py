@@ -49,6 +49,13 @@ _ERROR_LIMIT = 800
 _PICTURES = 4  # of one question: the first is open, the others are folded
 _NOTHING = Markup()
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]|INDEX)")
+_MARKS = {
+    outcome: Markup(
+        f'<span class="mark {outcome}" role="img" aria-label="{word}" title="{word}">'
+        f"{wording.MARKS[outcome]}</span>"
+    )
+    for outcome, word in wording.WORDS.items()
+}
 
 
 def page_name(student: str) -> str:
@@ -142,7 +149,7 @@ class Card(NamedTuple):
 
 
 class Right(NamedTuple):
-    """A question with something right in it; `claims` are those that hold, `hints` are free."""
+    """A question with something right in it; `holds` are its claims that hold, `hints` are free."""
 
     notebook: str
     question: str
@@ -150,7 +157,7 @@ class Right(NamedTuple):
     outcome: Outcome
     earned: float | None
     possible: float
-    claims: tuple[Claim, ...]
+    holds: Markup
     hints: tuple[Claim, ...]
     text: Text | None
     found: str
@@ -447,7 +454,7 @@ def _rights(notebook: NotebookGrade) -> Iterable[Right]:
             outcome=wording.shown_outcome(judgement),
             earned=judgement.earned,
             possible=judgement.possible,
-            claims=tuple(_claim(verdict, None, told) for verdict in holding),
+            holds=Markup(" · ".join(map(_holds, holding))),
             hints=tuple(_claim(verdict, verdict.finding, told) for verdict in free),
             text=_text(judgement) if whole else None,
             found=wording.found_said(judgement) if whole else "",
@@ -455,6 +462,10 @@ def _rights(notebook: NotebookGrade) -> Iterable[Right]:
             followed=wording.FOLLOW_THROUGH in judgement.flags,
             marked=_marked(judgement) if whole else None,
         )
+
+
+def _holds(verdict: Verdict) -> str:
+    return f"✓ {prose.inline(verdict.claim)} ({points(verdict.earned)})"
 
 
 def _waiting(notebook: NotebookGrade) -> Iterable[Waiting]:
@@ -642,7 +653,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "points": points,
-        "mark": wording.MARKS.__getitem__,
+        "mark": _MARKS.__getitem__,
         "words": wording.WORDS.__getitem__,
         "readable": wording.readable,
         "visible": visible,

@@ -107,6 +107,8 @@ def visible(text: str) -> str:
     Terminal escapes, other control characters, unpaired surrogates and marks that turn the
     direction of writing become "�"; line ends become newlines.
     """
+    if text.isprintable():
+        return text  # as most: it has none of all these
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CANNOT_BE_SEEN)
 
 

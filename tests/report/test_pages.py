@@ -31,6 +31,7 @@ from grader.report.drawing import described, drawing, drawn_from
 from grader.report.excerpt import coloured, excerpt
 from grader.report.pages import class_page, page_name
 from grader.report.prose import advice, length, markdown
+from grader.report.wording import visible
 from tests.report.conftest import student_page
 
 HOSTILE = [
@@ -619,6 +620,17 @@ def test_words_are_counted_and_chinese_by_characters(text, words, characters):
     counted = length(text)
 
     assert (counted.words, counted.characters) == (words, characters)
+
+
+@pytest.mark.parametrize("character", "\x00\x07\x1b\x7f\x9f\ud800\udfff\u202a\u202e\u2066\u2069")
+def test_what_a_page_would_act_on_is_shown_as_a_mark(character):
+    assert visible(character) == "�"
+    assert visible(f"\t學 {character}\r\n\rb") == "\t學 �\n\nb"
+
+
+@pytest.mark.parametrize("text", ["", "a `b` <c>", "學·é—", "\xa0\u3000\u200b", "a\tb\nc"])
+def test_other_texts_are_shown_as_they_are(text):
+    assert visible(text) == text
 
 
 def test_markdown_is_shown_without_pictures_links_or_headings():
