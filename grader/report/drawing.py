@@ -6,13 +6,13 @@ Nothing here trusts a value: it may be an array of any shape, a ragged list, a t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Hashable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
 from grader.model import Counterexample
 from grader.report.wording import clipped, visible
@@ -24,61 +24,31 @@ _MOST_IN_A_LINE = 40
 _LABELLED_COLUMNS = 6  # up to here the numbers stand in the cells
 _BESIDE = 20  # up to so many columns, three maps fit side by side
 _ROOM_OF_THREE = 236.0  # pixels for the columns of each of them
+_MARGIN = 18.0  # pixels for the numbers of rows and columns
 _TEXT_LIMIT = 600
 
 
-class Square(NamedTuple):  # made a thousand times a page: a dataclass takes four times as long
-    """One value of a map; `sign` is "positive", "negative", "nan" or "inf"."""
-
-    row: int
-    column: int
-    x: float
-    y: float
-    value: str
-    title: str
-    sign: str
-    shade: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """The number of a row or column, and where it is written."""
-
-    number: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class HeatMap:
+class HeatMap(NamedTuple):
     """One drawn matrix: `kind` is "yours", "expected" or "difference"."""
 
     kind: str
     caption: str
-    width: float
-    height: float
-    square_width: float
-    square_height: float
-    margin: float
-    squares: tuple[Square, ...]
-    rows: tuple[Axis, ...]
-    columns: tuple[Axis, ...]
-    worst: tuple[float, float] | None
+    size: Markup  # its attributes
+    squares: Markup  # with their titles and labels, and the numbers of rows and columns
+    worst: str  # the path round the worst value; empty if there is none
     lowest: str
     highest: str
     scale: str  # "both", "positive" or "negative": which half of the colours is used
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(NamedTuple):
     """Two values as text, where there is nothing to draw."""
 
     yours: str
     expected: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(NamedTuple):
     """What is shown of one counterexample: maps or numbers, and what the reader must know."""
 
     maps: tuple[HeatMap, ...] = ()
@@ -87,6 +57,7 @@ class Drawing:
     stacked: bool = False
 
 
+@np.errstate(all="ignore")
 def drawing(shown: Counterexample) -> Drawing:
     """The heat maps of yours, expected and their difference; numbers where either is no matrix."""
     got, expected = _array(shown.got), _array(shown.expected)
@@ -118,22 +89,32 @@ def drawing(shown: Counterexample) -> Drawing:
     rows, columns, said = _window(gap.shape, worst)
     if said:
         notes.append(said)
-    if np.isnan(got).any() or np.isnan(expected).any():
-        notes.append("Hatched cells are nan: no number.")
-    if np.isinf(got).any() or np.isinf(expected).any():
-        notes.append("Grey cells are infinite.")
-    common = _limit(got, expected)
-    draw = partial(_heat_map, rows=rows, columns=columns, worst=worst)
+    extents = [_extent(array) for array in flat[:3]]
+    if not (extents[0].finite and extents[1].finite):
+        if np.isnan(got).any() or np.isnan(expected).any():
+            notes.append("Hatched cells are nan: no number.")
+        if np.isinf(got).any() or np.isinf(expected).any():
+            notes.append("Grey cells are infinite.")
+    common = max(extents[0].limit, extents[1].limit)
+    layout = _layout(rows, columns, worst)
     maps = (
-        draw("yours", "yours", got, limit=common),
-        draw("expected", "expected", expected, limit=common),
-        draw("difference", "difference", difference, limit=_limit(difference)),
+        _heat_map("yours", "yours", got, extents[0], common, layout),
+        _heat_map("expected", "expected", expected, extents[1], common, layout),
+        _heat_map("difference", "difference", difference, extents[2], extents[2].limit, layout),
     )
     return Drawing(
         maps,
         notes=tuple(notes),
         stacked=len(columns) > (_BESIDE if len(rows) > 1 else _LABELLED_COLUMNS),
     )
+
+
+def drawn_from(shown: Counterexample) -> Hashable:
+    """What two counterexamples have in common only if they are drawn alike."""
+    arrays = (shown.got, shown.expected)
+    if all(isinstance(array, np.ndarray) for array in arrays):
+        return (shown.call, *((array.dtype.str, array.shape, array.tobytes()) for array in arrays))
+    return id(shown)
 
 
 def described(value: Any) -> str:
@@ -152,19 +133,19 @@ def described(value: Any) -> str:
 
 def _of_different_shapes(got: _Array, expected: _Array) -> Drawing:
     notes = [f"The shapes differ: yours is {got.shape}, expected is {expected.shape}."]
-    common = _limit(got, expected)
+    extents = [_extent(got), _extent(expected)]
+    common = max(extent.limit for extent in extents)
     maps = []
     stacked = False
-    for kind, array in (("yours", got), ("expected", expected)):
+    for kind, array, extent in zip(("yours", "expected"), (got, expected), extents, strict=True):
         flat, said = _flat([array], np.abs(array))
         if flat is None or flat[0].size == 0:
             continue
         rows, columns, cut = _window(flat[0].shape, None)
         notes.extend(f"In “{kind}”: {note}" for note in (said, cut) if note)
         caption = f"{kind}, shape {array.shape}"
-        maps.append(
-            _heat_map(kind, caption, flat[0], limit=common, rows=rows, columns=columns, worst=None)
-        )
+        layout = _layout(rows, columns, None)
+        maps.append(_heat_map(kind, caption, flat[0], extent, common, layout))
         stacked = stacked or len(columns) > _BESIDE
     return Drawing(tuple(maps), notes=tuple(notes), stacked=stacked)
 
@@ -180,8 +161,7 @@ def _array(value: Any) -> _Array | None:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             return None
-        with np.errstate(all="ignore"):
-            return array.astype(np.float64)
+        return array.astype(np.float64)
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -214,8 +194,7 @@ def _flat(arrays: list[_Array], gap: _Array) -> tuple[list[_Array] | None, str]:
 
 
 def _difference(got: _Array, expected: _Array) -> _Array:
-    with np.errstate(all="ignore"):
-        return np.where(got == expected, 0.0, got - expected)  # inf - inf is no difference
+    return np.where(got == expected, 0.0, got - expected)  # inf - inf is no difference
 
 
 def _gap(got: _Array, expected: _Array, difference: _Array) -> _Array:
@@ -231,6 +210,8 @@ def _window(shape: Sequence[int], worst: tuple[int, int] | None) -> tuple[range,
     rows, columns = shape
     most_columns = min(columns, _MOST_IN_A_LINE)
     most_rows = min(rows, _MOST_IN_A_LINE, _MOST_CELLS // max(1, most_columns))
+    if (most_rows, most_columns) == (rows, columns):
+        return range(rows), range(columns), ""
     first_row, first_column = (
         max(0, min(at - most // 2, length - most)) if at >= most else 0
         for at, most, length in zip(
@@ -239,8 +220,6 @@ def _window(shape: Sequence[int], worst: tuple[int, int] | None) -> tuple[range,
     )
     drawn_rows = range(first_row, first_row + most_rows)
     drawn_columns = range(first_column, first_column + most_columns)
-    if (most_rows, most_columns) == (rows, columns):
-        return drawn_rows, drawn_columns, ""
     if rows == 1:
         said = f"Of the {columns} values, {first_column} to {drawn_columns[-1]} are drawn."
         return drawn_rows, drawn_columns, said
@@ -251,22 +230,38 @@ def _window(shape: Sequence[int], worst: tuple[int, int] | None) -> tuple[range,
     return drawn_rows, drawn_columns, said
 
 
-def _limit(*arrays: _Array) -> float:
-    """The size of the largest finite number: where the colour is full."""
-    finite = [np.abs(array[np.isfinite(array)]) for array in arrays]
-    return max((float(part.max()) for part in finite if part.size), default=0.0)
+class _Extent(NamedTuple):
+    """Between which finite numbers the values of an array lie, and whether all of them are such."""
+
+    low: float
+    high: float
+    finite: bool
+
+    @property
+    def limit(self) -> float:
+        """The size of the largest finite number: where the colour is full."""
+        return max(abs(self.low), abs(self.high))
 
 
-def _heat_map(
-    kind: str,
-    caption: str,
-    matrix: _Array,
-    *,
-    limit: float,
-    rows: range,
-    columns: range,
-    worst: tuple[int, int] | None,
-) -> HeatMap:
+def _extent(array: _Array) -> _Extent:
+    finite = array[np.isfinite(array)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    return _Extent(low, high, finite.size == array.size)
+
+
+class _Layout(NamedTuple):
+    """Where a matrix is drawn: what is said of its values is filled into `squares` with %."""
+
+    rows: range
+    columns: range
+    size: Markup
+    squares: str
+    worst: str
+    labelled: bool
+
+
+def _layout(rows: range, columns: range, worst: tuple[int, int] | None) -> _Layout:
+    """Squares for some rows and columns below their numbers, which several maps may share."""
     labelled = len(columns) <= _LABELLED_COLUMNS or (len(rows) == 1 and len(columns) <= 16)
     if labelled:
         width = 44.0 if len(rows) == 1 else min(44.0, _ROOM_OF_THREE / len(columns))
@@ -277,79 +272,74 @@ def _heat_map(
         height = min(width, float(max(7, 250 // len(rows))))
     if len(rows) == 1:
         height = 30.0
-    margin = 18.0
-    values = matrix[rows.start : rows.stop, columns.start : columns.stop].tolist()
-    places = [(column, margin + x * width) for x, column in enumerate(columns)]
-    squares = [
-        Square(
-            row,
-            column,
-            x,
-            margin + y * height,
-            repr(value),
-            f"row {row}, column {column}: {value + 0.0:.6g}",  # -0.0 + 0.0 is 0.0
-            _sign(value),
-            _shade(value, limit),
-            _label(value) if labelled else "",
-        )
-        for y, (row, line) in enumerate(zip(rows, values, strict=True))
-        for (column, x), value in zip(places, line, strict=True)
-    ]
-    finite = matrix[np.isfinite(matrix)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    scale = "positive" if low >= 0 else "negative" if high <= 0 else "both"
+    lefts = {column: _MARGIN + x * width for x, column in enumerate(columns)}
+    tops = {row: _MARGIN + y * height for y, row in enumerate(rows)}
     every_row, every_column = (math.ceil(13 / size) for size in (height, width))
+    parts = [
+        f'<text class="axis" x="{left + width / 2:g}" y="9">{column}</text>'
+        for column, left in list(lefts.items())[::every_column]
+    ]
+    parts += [
+        f'<text class="axis" x="9" y="{top + height / 2:g}">{row}</text>'
+        for row, top in list(tops.items())[::every_row]
+    ]
+    places = [(column, f"{left:g}", f"{left + width / 2:g}") for column, left in lefts.items()]
+    for row, top in tops.items():
+        beside = f'y="{top:g}" width="{width:g}" height="{height:g}"'
+        middle = f"{top + height / 2:g}"
+        for column, x, centre in places:
+            parts.append(
+                f'\n<rect class="%s" x="{x}" {beside} fill-opacity="%.2g" '
+                f'data-row="{row}" data-column="{column}" data-value="%r">'
+                f"<title>row {row}, column {column}: %.6g</title></rect>"
+            )
+            if labelled:
+                parts.append(f'\n<text x="{centre}" y="{middle}">%s</text>')
+    frame = ""
+    if worst is not None:
+        left, top = lefts[worst[1]], tops[worst[0]]
+        frame = f"M{left:g} {top:g}h{width:g}v{height:g}h-{width:g}z"
+    w, h = f"{_MARGIN + len(columns) * width + 2:g}", f"{_MARGIN + len(rows) * height + 2:g}"
+    size = Markup(f'width="{w}" height="{h}" viewBox="0 0 {w} {h}"')
+    return _Layout(rows, columns, size, "".join(parts), frame, labelled)
+
+
+def _heat_map(
+    kind: str, caption: str, matrix: _Array, extent: _Extent, limit: float, layout: _Layout
+) -> HeatMap:
+    rows, columns = layout.rows, layout.columns
+    scale = "positive" if extent.low >= 0 else "negative" if extent.high <= 0 else "both"
+    values = matrix[rows.start : rows.stop, columns.start : columns.stop].ravel().tolist()
+    full = limit or 1.0
+    kinds = ["negative" if value < 0 else "positive" for value in values]
+    shades = [abs(value) / full for value in values]
+    if not extent.finite:
+        for at, value in enumerate(values):
+            if not math.isfinite(value):
+                kinds[at], shades[at] = "nan" if math.isnan(value) else "inf", 1.0
+    said = [kinds, shades, values, [value + 0.0 for value in values]]  # -0.0 + 0.0 is 0.0
+    if layout.labelled:
+        said.append(map(_label, values))
     return HeatMap(
         kind=kind,
         caption=caption,
-        width=margin + len(columns) * width + 2,
-        height=margin + len(rows) * height + 2,
-        square_width=width,
-        square_height=height,
-        margin=margin,
-        squares=tuple(squares),
-        rows=tuple(
-            Axis(row, margin + (y + 0.5) * height)
-            for y, row in enumerate(rows)
-            if y % every_row == 0
-        ),
-        columns=tuple(
-            Axis(column, margin + (x + 0.5) * width)
-            for x, column in enumerate(columns)
-            if x % every_column == 0
-        ),
-        worst=None
-        if worst is None
-        else (margin + (worst[1] - columns[0]) * width, margin + (worst[0] - rows[0]) * height),
+        size=layout.size,
+        # nothing but numbers of ours, and most of a page: no template has to escape them
+        squares=Markup(layout.squares % tuple(chain.from_iterable(zip(*said, strict=True)))),
+        worst=layout.worst,
         lowest=f"{-limit if scale != 'positive' else 0.0:.4g}",
         highest=f"{limit if scale != 'negative' else 0.0:.4g}",
         scale=scale,
     )
 
 
-def _sign(value: float) -> str:
-    if math.isfinite(value):
-        return "negative" if value < 0 else "positive"
-    return "nan" if math.isnan(value) else "inf"
-
-
-def _shade(value: float, limit: float) -> str:
-    """How full the colour is, from 0 to 1; whole where there is no number to show."""
-    if not math.isfinite(value):
-        return "1"
-    return f"{abs(value) / limit if limit else 0.0:.2g}"
-
-
 def _label(value: float) -> str:
     """A number in at most six characters."""
-    if not math.isfinite(value):
-        return f"{value}"
-    if value == 0:
-        return "0"
-    if value == int(value) and abs(value) < 1e5:
-        return f"{value:.0f}"
-    if 0.0005 <= abs(value) < 0.005:
-        return f"{value:.3f}"
-    if 0.005 <= abs(value) < 100:
+    size = abs(value)
+    if value.is_integer() and size < 1e5:
+        return f"{value + 0.0:.0f}"
+    if 0.005 <= size < 100:
         return f"{value:.2f}"
-    return f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.0e}"
+    if 0.0005 <= size < 0.005:
+        return f"{value:.3f}"
+    return f"{value:.0f}" if 100 <= size < 1e5 else f"{value:.0e}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from grader.model import FileNote, Grade, Gradebook, NotebookGrade, Outcome
+from grader.model import FileNote, Grade, Gradebook, NotebookGrade, Outcome, Verdict
 from grader.report.wording import (
     FLAGS,
     by_student,
@@ -17,8 +17,7 @@ from grader.report.wording import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """One thing that a person has to look at, and why."""
 
     student: str
@@ -28,21 +27,18 @@ class Need:
     graded: bool  # whether the student has a page
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimRate:
+class ClaimRate(NamedTuple):
     """On how many of the notebooks that could be graded a claim holds."""
 
     notebook: str
     question: str
-    title: str
     claim: str
     possible: float
     passed: int
     asked: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(NamedTuple):
     """A misconception, and who holds it."""
 
     notebook: str
@@ -52,8 +48,7 @@ class Mistake:
     students: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """A flag raised in one notebook, or for students as such where `notebook` is empty."""
 
     name: str
@@ -90,8 +85,8 @@ def needs(gradebook: Gradebook) -> list[Need]:
             found.append(Need(file.student, "", file.path, reason, file.student in students))
     places: dict[Need, list[str]] = defaultdict(list)
     for need in found:
-        places[replace(need, place="")].append(need.place)
-    return [replace(need, place=", ".join(several)) for need, several in places.items()]
+        places[need._replace(place="")].append(need.place)
+    return [need._replace(place=", ".join(several)) for need, several in places.items()]
 
 
 def asked_for(gradebook: Gradebook) -> list[str]:
@@ -127,22 +122,22 @@ def shared_flags(gradebook: Gradebook) -> set[str]:
 
 def claim_rates(gradebook: Gradebook) -> list[ClaimRate]:
     """Every claim on code in the authored order, with how often it holds."""
-    rates: dict[tuple[str, str, str], ClaimRate] = {}
+    given: dict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
     for _, notebook in _graded(gradebook):
         for judgement in notebook.judgements:
             for verdict in () if judgement.written else judgement.verdicts:
-                key = (notebook.notebook, judgement.question, verdict.claim)
-                before = rates.get(key)
-                rates[key] = ClaimRate(
-                    *key[:2],
-                    judgement.title,
-                    verdict.claim,
-                    verdict.possible,
-                    passed=(before.passed if before else 0) + (verdict.outcome is Outcome.PASSED),
-                    asked=(before.asked if before else 0) + 1,
-                )
+                given[notebook.notebook, judgement.question, verdict.claim].append(verdict)
+    rates = [
+        ClaimRate(
+            *claim,
+            verdicts[-1].possible,
+            passed=sum(verdict.outcome is Outcome.PASSED for verdict in verdicts),
+            asked=len(verdicts),
+        )
+        for claim, verdicts in given.items()
+    ]
     notebooks = notebook_keys(gradebook)
-    return sorted(rates.values(), key=lambda rate: notebooks.index(rate.notebook))
+    return sorted(rates, key=lambda rate: notebooks.index(rate.notebook))
 
 
 def mistakes(gradebook: Gradebook) -> list[Mistake]:

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import sys
 import zlib
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from jinja2 import (
-    BytecodeCache,
-    Environment,
-    FileSystemBytecodeCache,
-    PackageLoader,
-    StrictUndefined,
-)
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from grader.model import (
@@ -43,7 +36,7 @@ from grader.model import (
     Verdict,
 )
 from grader.report import overview, prose, wording
-from grader.report.drawing import Drawing, HeatMap, drawing
+from grader.report.drawing import Drawing, drawing, drawn_from
 from grader.report.excerpt import Excerpt, excerpt
 from grader.report.wording import clipped, counted, lost, place_said, points, visible
 
@@ -56,6 +49,13 @@ _ERROR_LIMIT = 800
 _PICTURES = 4  # of one question: the first is open, the others are folded
 _NOTHING = Markup()
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]|INDEX)")
+_MARKS = {
+    outcome: Markup(
+        f'<span class="mark {outcome}" role="img" aria-label="{word}" title="{word}">'
+        f"{wording.MARKS[outcome]}</span>"
+    )
+    for outcome, word in wording.WORDS.items()
+}
 
 
 def page_name(student: str) -> str:
@@ -72,20 +72,22 @@ def own_name(student: str) -> str:
     """
     if _RESERVED.fullmatch(student):
         return f"~{ord(student[0]):02x}{student[1:]}"
-    name = "".join(
-        character
-        if re.fullmatch(r"[A-Z0-9-]", character)
-        else "".join(f"~{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
-        for character in student
-    )
+    name = re.sub(r"[^A-Z0-9-]", _as_bytes, student)
     if not 0 < len(name) <= 120:
         digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[:60]}~~{digest[:32]}"
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+def _as_bytes(character: re.Match[str]) -> str:
+    return "".join(f"~{byte:02x}" for byte in character[0].encode("utf-8", "surrogatepass"))
+
+
+# What templates read, as named tuples: to make a dataclass takes eight times as long, and each of
+# its values twice as long.
+
+
+class Claim(NamedTuple):
     """A claim with its points, and what was said of it."""
 
     outcome: Outcome
@@ -97,8 +99,7 @@ class Claim:
     advice: Markup = _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """What is drawn of one counterexample, and the call that it is of."""
 
     claim: str
@@ -108,8 +109,7 @@ class Picture:
     shows: str  # what is drawn, if not simply the result
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A written answer as it is shown; without a length, what a student is told of their code."""
 
     html: Markup
@@ -118,16 +118,14 @@ class Text:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """By whom an answer was marked, and why so."""
 
     by: str
     reason: Markup
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """One thing that cost points, or a whole notebook: all that is said about it."""
 
     notebook: str
@@ -150,9 +148,8 @@ class Card:
     marked: Marked | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Right:
-    """A question with something right in it; `claims` are those that hold, `hints` are free."""
+class Right(NamedTuple):
+    """A question with something right in it; `holds` are its claims that hold, `hints` are free."""
 
     notebook: str
     question: str
@@ -160,7 +157,7 @@ class Right:
     outcome: Outcome
     earned: float | None
     possible: float
-    claims: tuple[Claim, ...]
+    holds: Markup
     hints: tuple[Claim, ...]
     text: Text | None
     found: str
@@ -169,8 +166,7 @@ class Right:
     marked: Marked | None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """What is not decided yet: neither points lost nor points earned."""
 
     notebook: str
@@ -182,8 +178,7 @@ class Waiting:
     text: Text | None
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(NamedTuple):
     """How one notebook ran: what was odd about the file, and what happened, with details."""
 
     notebook: str
@@ -191,8 +186,7 @@ class Changed:
     events: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """How many students have points from `low` on, up to the next bar's."""
 
     x: float
@@ -202,8 +196,7 @@ class Bar:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Histogram:
+class Histogram(NamedTuple):
     """The points of one notebook, drawn, with those not handed in or not graded left out."""
 
     notebook: str
@@ -215,8 +208,7 @@ class Histogram:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dot:
+class Dot(NamedTuple):
     """One student in the distribution."""
 
     x: float
@@ -225,8 +217,7 @@ class Dot:
     page: str
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(NamedTuple):
     """The totals of the class, drawn: one dot a student, and the numbers under them."""
 
     dots: tuple[Dot, ...]
@@ -414,14 +405,14 @@ def _claim(verdict: Verdict, finding: Finding | None, told: set[str]) -> Claim:
 def _pictures(judgement: Judgement) -> Iterable[Picture]:
     """What can be drawn of a question's counterexamples, each once."""
     seen: list[tuple[str, Drawing]] = []
-    drawn_of: set[int] = set()  # the main finding shows what one of the claims shows
+    drawn_of: set[Hashable] = set()  # the main finding shows what one of the claims shows
     charged = [v for v in judgement.verdicts if lost(v.earned, v.possible) > 0]
     findings = [("", judgement.finding), *((v.claim, v.finding) for v in charged)]
     for claim, finding in findings:
         shown = finding.shown_by if finding else None
-        if shown is None or len(seen) == _PICTURES or id(shown) in drawn_of:
+        if shown is None or len(seen) == _PICTURES or (key := drawn_from(shown)) in drawn_of:
             continue
-        drawn_of.add(id(shown))
+        drawn_of.add(key)
         drawn = (shown.call, drawing(shown))
         if drawn in seen:
             continue
@@ -463,7 +454,7 @@ def _rights(notebook: NotebookGrade) -> Iterable[Right]:
             outcome=wording.shown_outcome(judgement),
             earned=judgement.earned,
             possible=judgement.possible,
-            claims=tuple(_claim(verdict, None, told) for verdict in holding),
+            holds=Markup(" · ".join(map(_holds, holding))),
             hints=tuple(_claim(verdict, verdict.finding, told) for verdict in free),
             text=_text(judgement) if whole else None,
             found=wording.found_said(judgement) if whole else "",
@@ -471,6 +462,10 @@ def _rights(notebook: NotebookGrade) -> Iterable[Right]:
             followed=wording.FOLLOW_THROUGH in judgement.flags,
             marked=_marked(judgement) if whole else None,
         )
+
+
+def _holds(verdict: Verdict) -> str:
+    return f"✓ {prose.inline(verdict.claim)} ({points(verdict.earned)})"
 
 
 def _waiting(notebook: NotebookGrade) -> Iterable[Waiting]:
@@ -612,23 +607,37 @@ def _link(student: str) -> str:
 
 def _rendered(template: str, **values: Any) -> str:
     page = _environment().get_template(template).render(**values)
-    return page.encode("utf-8", "replace").decode()  # no unpaired surrogate may stop its writing
+    try:
+        page.encode()
+    except UnicodeEncodeError:  # no unpaired surrogate may stop its writing
+        return page.encode("utf-8", "replace").decode()
+    return page
 
 
-def _compiled() -> BytecodeCache | None:
+class _Compiled(FileSystemBytecodeCache):
     """Compiled templates, kept as Python keeps modules, and where it does: to compile them takes as
-    long as ten notebooks.  None where none may be written."""
+    long as two notebooks.  What is kept is read even where no bytecode is to be written."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        try:
+            super().load_bytecode(bucket)
+        except Exception:  # whatever a damaged file makes of it
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if sys.dont_write_bytecode:
+            return
+        with contextlib.suppress(OSError):  # the folder may be somebody else's, or the disk full
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
+def _compiled() -> _Compiled:
     code = Path(__file__)
-    folder = code.with_name("templates") / "__pycache__"
-    if sys.dont_write_bytecode:
-        return None
-    with contextlib.suppress(OSError):
-        folder.mkdir(exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        return None
     options = zlib.crc32(code.read_bytes())  # with which they are compiled stand in this module
     version = metadata.version("jinja2")
-    return FileSystemBytecodeCache(str(folder), f"%s.jinja-{version}-{options:08x}")
+    folder = code.with_name("templates") / "__pycache__"
+    return _Compiled(str(folder), f"%s.jinja-{version}-{options:08x}")
 
 
 @cache
@@ -644,7 +653,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "points": points,
-        "mark": wording.MARKS.__getitem__,
+        "mark": _MARKS.__getitem__,
         "words": wording.WORDS.__getitem__,
         "readable": wording.readable,
         "visible": visible,
@@ -654,31 +663,9 @@ def _environment() -> Environment:
         "inline": prose.inline,
         "lateness_said": wording.lateness_said,
         "starred": _starred,
-        "drawn_squares": _drawn_squares,
     }
     environment.globals |= {"counted": counted, "unmarked_texts": wording.unmarked_texts}
     return environment
-
-
-def _drawn_squares(heat_map: HeatMap) -> Markup:
-    """The squares of a map, each with its value as title, below the numbers of rows and columns.
-    They are most of a page, and hold nothing but numbers of ours: no template has to escape them.
-    """
-    width, height = heat_map.square_width, heat_map.square_height
-    size = f'width="{width:g}" height="{height:g}"'
-    axes = [f'<text class="axis" x="{a.at:g}" y="9">{a.number}</text>' for a in heat_map.columns]
-    axes += [f'<text class="axis" x="9" y="{a.at:g}">{a.number}</text>' for a in heat_map.rows]
-    lines = ["".join(axes)]
-    for row, column, x, y, value, title, sign, shade, label in heat_map.squares:
-        lines.append(
-            f'<rect class="{sign}" x="{x:g}" y="{y:g}" {size} fill-opacity="{shade}" '
-            f'data-row="{row}" data-column="{column}" data-value="{value}">'
-            f"<title>{title}</title></rect>"
-        )
-        if label:
-            middle = f'x="{x + width / 2:g}" y="{y + height / 2:g}"'
-            lines.append(f"<text {middle}>{label}</text>")
-    return Markup("\n".join(lines))
 
 
 def _starred(notebook: NotebookGrade) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -24,11 +23,10 @@ _TAGS = {
     *("table", "thead", "tbody", "tr", "th", "td"),
 }
 _CHINESE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[{_CHINESE}]|(?:(?![{_CHINESE}])[^\W_])+(?:['’.-](?![{_CHINESE}])[^\W_]+)*")
+_WORD = rf"[{_CHINESE}]|(?:(?![{_CHINESE}])[^\W_])+(?:['’.-](?![{_CHINESE}])[^\W_]+)*"
 
 
-@dataclass(frozen=True, slots=True)
-class Length:
+class Length(NamedTuple):
     """How long a text is; a Chinese character counts as a word."""
 
     words: int
@@ -37,7 +35,7 @@ class Length:
 
 def length(text: str) -> Length:
     """How much was written, whatever the language: "transformer 模型" is 3 words."""
-    return Length(len(_WORD.findall(text)), len("".join(text.split())))
+    return Length(len(re.findall(_WORD, text)), len("".join(text.split())))
 
 
 def markdown(text: str) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from grader.model import (
     Execution,
@@ -74,6 +75,7 @@ _CANNOT_BE_SEEN |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)
 del _CANNOT_BE_SEEN[ord("\n")], _CANNOT_BE_SEEN[ord("\t")]
 
 
+@lru_cache(1024)
 def points(value: float | None) -> str:
     """Points as they are written everywhere: at most two decimals, empty if undecided."""
     if value is None:
@@ -105,6 +107,8 @@ def visible(text: str) -> str:
     Terminal escapes, other control characters, unpaired surrogates and marks that turn the
     direction of writing become "�"; line ends become newlines.
     """
+    if text.isprintable():
+        return text  # as most: it has none of all these
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CANNOT_BE_SEEN)
 
 

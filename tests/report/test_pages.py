@@ -2,8 +2,11 @@
 
 import base64
 import hashlib
+import html
 import re
+import shutil
 import sys
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -24,10 +27,11 @@ from grader.model import (
     Review,
 )
 from grader.report import pages
-from grader.report.drawing import described, drawing
-from grader.report.excerpt import excerpt
+from grader.report.drawing import described, drawing, drawn_from
+from grader.report.excerpt import coloured, excerpt
 from grader.report.pages import class_page, page_name
 from grader.report.prose import advice, length, markdown
+from grader.report.wording import visible
 from tests.report.conftest import student_page
 
 HOSTILE = [
@@ -325,6 +329,26 @@ def test_what_several_claims_show_alike_is_drawn_once(make):
     assert "Also for" not in page
 
 
+@pytest.mark.parametrize(
+    "change, drawn_alike",
+    [
+        ({"said": "otherwise"}, True),
+        ({"call": "g()"}, False),
+        ({"got": np.full((2, 2), 0.5)}, False),
+        ({"got": np.ones((1, 4))}, False),
+        ({"got": np.ones((2, 2), dtype=int)}, False),
+        ({"expected": np.full((2, 2), np.nan)}, False),
+        ({"got": None}, False),
+    ],
+)
+def test_counterexamples_of_the_same_arrays_are_known_to_be_drawn_alike(change, drawn_alike):
+    one = Counterexample("f()", np.ones((2, 2)), np.zeros((2, 2)), "said")
+    other = replace(one, got=one.got.copy(), expected=one.expected.copy())
+
+    assert drawn_from(one) == drawn_from(other)
+    assert (drawn_from(one) == drawn_from(replace(other, **change))) == drawn_alike
+
+
 NOTHING_LIKE_AN_ARRAY = {
     "nothing": None,
     "text": "<b>text</b>",
@@ -401,6 +425,12 @@ def test_shapes_that_differ_are_said_and_both_are_drawn(make):
     assert 'data-kind="difference"' not in page
 
 
+def drawn(heat_map):
+    """The squares of a map: the attributes of each, and its title."""
+    found = re.findall("<rect (.*?)><title>(.*?)</title>", str(heat_map.squares))
+    return [dict(re.findall('([a-z-]+)="(.*?)"', said)) | {"title": title} for said, title in found]
+
+
 def test_nan_is_hatched_and_the_worst(make):
     expected = np.arange(9.0).reshape(3, 3)
     got = expected.copy()
@@ -408,18 +438,53 @@ def test_nan_is_hatched_and_the_worst(make):
     shown = drawing(Counterexample("f()", got, expected, ""))
 
     yours = shown.maps[0]
-    hatched = [square for square in yours.squares if square.sign == "nan"]
-    assert [(s.row, s.column, s.title) for s in hatched] == [(1, 1, "row 1, column 1: nan")]
-    assert yours.worst == (hatched[0].x, hatched[0].y)
+    (hatched,) = (square for square in drawn(yours) if square["class"] == "nan")
+    assert (hatched["data-row"], hatched["data-column"]) == ("1", "1")
+    assert hatched["title"] == "row 1, column 1: nan"
+    assert hatched["fill-opacity"] == "1"
+    assert yours.worst.startswith(f"M{hatched['x']} {hatched['y']}h")
+    assert "Hatched cells are nan: no number." in shown.notes
+
+
+def test_what_is_infinite_is_grey_and_takes_no_part_in_the_scale(make):
+    got, expected = np.array([[np.inf, -np.inf, 2.0, -0.0]]), np.array([[np.inf, 1.0, 4.0, 0.0]])
+    yours, theirs, difference = (shown := drawing(Counterexample("f()", got, expected, ""))).maps
+
+    assert [s["class"] for s in drawn(yours)] == ["inf", "inf", "positive", "positive"]
+    assert [s["fill-opacity"] for s in drawn(yours)] == ["1", "1", "0.5", "0"]
+    assert [s["title"].split()[-1] for s in drawn(yours)] == ["inf", "-inf", "2", "0"]
+    assert (yours.lowest, yours.highest, theirs.highest) == ("0", "4", "4")
+    assert [s["data-value"] for s in drawn(difference)] == ["0.0", "-inf", "-2.0", "0.0"]
+    assert "Grey cells are infinite." in shown.notes
+
+
+def test_where_no_value_is_a_number_the_scale_is_of_zero(make):
+    (yours, *_) = drawing(Counterexample("f()", np.full((2, 2), np.nan), np.zeros((2, 2)), "")).maps
+
+    assert (yours.lowest, yours.highest, yours.scale) == ("0", "0", "positive")
+
+
+@pytest.mark.parametrize(
+    "value, label",
+    [
+        (0.0, "0"), (-0.0, "0"), (3.0, "3"), (-3.0, "-3"), (99999.0, "99999"), (1e5, "1e+05"),
+        (2.5, "2.50"), (99.994, "99.99"), (100.5, "100"), (0.005, "0.01"), (0.0049, "0.005"),
+        (0.0004, "4e-04"), (-1e-9, "-1e-09"), (np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf"),
+    ],
+)  # fmt: skip
+def test_a_square_with_room_for_it_is_labelled_in_six_characters(value, label):
+    (yours, *_) = drawing(Counterexample("f()", np.array([[value, 1.0]]), np.eye(2)[:1], "")).maps
+
+    assert re.findall('<text x="[0-9.]+" y="[0-9.]+">(.*?)</text>', yours.squares)[0] == label
 
 
 def test_yours_and_expected_share_one_scale(make):
     shown = drawing(Counterexample("f()", np.array([[1.0, 2.0]]), np.array([[1.0, -8.0]]), ""))
 
-    yours, expected, _ = shown.maps
-    assert [s.shade for s in yours.squares] == ["0.12", "0.25"]
-    assert [s.shade for s in expected.squares] == ["0.12", "1"]
-    assert [s.sign for s in expected.squares] == ["positive", "negative"]
+    yours, expected, _ = map(drawn, shown.maps)
+    assert [s["fill-opacity"] for s in yours] == ["0.12", "0.25"]
+    assert [s["fill-opacity"] for s in expected] == ["0.12", "1"]
+    assert [s["class"] for s in expected] == ["positive", "negative"]
 
 
 def test_of_three_axes_the_worst_slice_is_drawn():
@@ -429,7 +494,8 @@ def test_of_three_axes_the_worst_slice_is_drawn():
     shown = drawing(Counterexample("f()", got, expected, ""))
 
     assert shown.notes == ("Of the shape (6, 2, 5), the slice [:, 1, :] is drawn.",)
-    assert {(s.row, s.column) for s in shown.maps[0].squares if s.value == "2.0"} == {(3, 4)}
+    (off,) = (square for square in drawn(shown.maps[0]) if square["data-value"] == "2.0")
+    assert (off["data-row"], off["data-column"]) == ("3", "4")
 
 
 def test_a_call_that_did_not_return_shows_its_error(make):
@@ -455,14 +521,21 @@ def test_a_long_value_is_cut():
 # Code, texts, names
 
 
+def lines(shown):
+    """The lines of an excerpt: of each its number, its HTML and whether it is marked."""
+    found = r'<span class="line( marked)?" data-line="(\d+)">(.*?)\n</span>'
+    assert re.sub(found, "", shown.lines) == ""
+    return [(int(n), code, bool(marked)) for marked, n, code in re.findall(found, shown.lines)]
+
+
 def test_a_long_cell_is_cut_around_the_marked_line():
     cells = (NotebookCell("code", "\n".join(f"x{i} = {i}" for i in range(1, 501))),)
 
     shown = excerpt(cells, Place(1, 250))
 
     assert (shown.cut_before, shown.cut_after) == (True, True)
-    assert [line.number for line in shown.lines if line.marked] == [250]
-    assert len(shown.lines) == 17
+    assert [number for number, _, marked in lines(shown) if marked] == [250]
+    assert len(lines(shown)) == 17
 
 
 @pytest.mark.parametrize("where", [Place(0, 1), Place(2, 1), Place(1, 0), Place(1, 9)])
@@ -470,13 +543,66 @@ def test_a_place_that_is_not_in_the_notebook_has_no_code(where):
     assert excerpt((NotebookCell("code", "x = 1"),), where) is None
 
 
-@pytest.mark.parametrize("source", ["x = '''a\nb'''\ny", "x\r\ny\rz", "\t(\n!pip x\n)", "\n\n\nx"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = '''a\nb'''\ny",
+        "x\r\ny\rz",
+        "\t(\n!pip x\n)",
+        "\n\n\nx",
+        "x = '''never\nclosed",
+        "'never closed\nx = \"\\",
+        "'two\\\nlines' + \\\n1",
+        'f"{f"{[({\nx}',
+        '%%time\n!echo don\'t <b>&amp;</b> "</span>"\n?x',
+        "變數 = naïve_1 @ é\n\\",
+        "f'''{" * 9 + '\n"""',
+    ],
+)
 def test_each_line_of_code_keeps_its_number_and_text(source):
     shown = excerpt((NotebookCell("code", source),), Place(1, 1))
 
     expected = source.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4).split("\n")
-    assert [Read(line.code).text for line in shown.lines] == expected
-    assert [line.number for line in shown.lines] == list(range(1, len(expected) + 1))
+    assert [Read(code).text for _, code, _ in lines(shown)] == expected
+    assert [number for number, _, _ in lines(shown)] == list(range(1, len(expected) + 1))
+    for _, code, _ in lines(shown):
+        assert re.sub(r'<span class="[ckmns]">[^<>]*</span>|[^<>]', "", code) == ""
+
+
+@pytest.mark.parametrize(
+    "source, coloured",
+    [
+        ("def sum(x): return x.sum() + sum(x)", "k:def n:sum k:return n:sum"),
+        ("class A(B): pass", "k:class n:A k:pass"),
+        ("@property", ""),
+        ("super().__init__(); x.__name__", "n:super n:__init__"),
+        ("x is not None  # a 'b' & c", "k:is k:not k:None c:# a 'b' & c"),
+        ("x1 = 0x1F + 1_000 * 1e-5 - .5", "m:0x1F m:1_000 m:1e-5 m:.5"),
+        (
+            "rb'#' + \"\\\"if\" + u'''it's''' or bar''",
+            "s:rb'#' s:\"\\\"if\" s:u'''it's''' k:or s:''",
+        ),
+        ("'never closed; x = 1", "s:'never closed; x = 1"),
+        ("f'{{1}} {len(a[1:3]):.3f} {b!r}'", "s:f'{{1}} { n:len m:1 m:3 s::.3f} { s:!r}'"),
+        ("f'''{max(a, \"b\")}'''", "s:f'''{ n:max s:\"b\" s:}'''"),
+        ("'{len}'", "s:'{len}'"),
+        ("for 變數 in range(3):", "k:for k:in n:range m:3"),
+    ],
+)
+def test_keywords_names_numbers_texts_and_comments_are_told_apart_by_colour(source, coloured):
+    ((_, code, _),) = lines(excerpt((NotebookCell("code", source),), Place(1, 1)))
+
+    spans = re.findall(r'<span class="(.)">(.*?)</span>', code)
+    assert " ".join(f"{kind}:{html.unescape(text)}" for kind, text in spans) == coloured
+
+
+@pytest.mark.parametrize(
+    "piece", ["'", '"""a', "\\", 'f"{', "f'''{[", "_", "1e", ".", "<", '"' + "\\", " "]
+)
+def test_code_of_any_length_is_coloured_in_a_time_like_it(piece):
+    started = time.process_time()
+    coloured(piece * 100_000)
+    assert time.process_time() - started < 3  # a tenth of a second; by its square it were minutes
 
 
 @pytest.mark.parametrize(
@@ -494,6 +620,17 @@ def test_words_are_counted_and_chinese_by_characters(text, words, characters):
     counted = length(text)
 
     assert (counted.words, counted.characters) == (words, characters)
+
+
+@pytest.mark.parametrize("character", "\x00\x07\x1b\x7f\x9f\ud800\udfff\u202a\u202e\u2066\u2069")
+def test_what_a_page_would_act_on_is_shown_as_a_mark(character):
+    assert visible(character) == "�"
+    assert visible(f"\t學 {character}\r\n\rb") == "\t學 �\n\nb"
+
+
+@pytest.mark.parametrize("text", ["", "a `b` <c>", "學·é—", "\xa0\u3000\u200b", "a\tb\nc"])
+def test_other_texts_are_shown_as_they_are(text):
+    assert visible(text) == text
 
 
 def test_markdown_is_shown_without_pictures_links_or_headings():
@@ -624,13 +761,15 @@ def test_what_was_taken_for_the_answer_is_said_at_full_marks_too(make, note, sai
     assert ("We took" in page) == said
 
 
-def test_templates_are_compiled_once_and_anew_where_they_or_their_options_change(
-    tmp_path, monkeypatch
-):
-    code = tmp_path / "pages.py"
-    code.write_text("options")
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Renders a template of some text, and how many were compiled up to then.
+
+    It is a template of another pages.py, in `tmp_path`, and the environment a new one each time.
+    """
+    (tmp_path / "pages.py").write_text("options")
     (tmp_path / "templates").mkdir()
-    monkeypatch.setattr(pages, "__file__", str(code))
+    monkeypatch.setattr(pages, "__file__", str(tmp_path / "pages.py"))
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     compiled = []
 
@@ -639,23 +778,49 @@ def test_templates_are_compiled_once_and_anew_where_they_or_their_options_change
             compiled.append(name)
             return super()._generate(source, name, *more, **options)
 
-    def written(text):
+    def rendered(text):
         loader = DictLoader({"a.html": text})
         environment = Counted(loader=loader, bytecode_cache=pages._compiled())
         return environment.get_template("a.html").render(), len(compiled)
 
+    return rendered
+
+
+def test_templates_are_compiled_once_and_anew_where_they_or_their_options_change(tmp_path, written):
     assert written("one") == ("one", 1)
     assert written("one") == ("one", 1)
     assert written("two") == ("two", 2)
-    code.write_text("other options")
+    (tmp_path / "pages.py").write_text("other options")
     assert written("two") == ("two", 3)
 
 
-def test_templates_are_compiled_in_memory_where_no_bytecode_is_to_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "__file__", str(tmp_path / "pages.py"))
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    assert pages._compiled() is None  # there is no folder of templates
-    (tmp_path / "templates").mkdir()
+def test_compiled_templates_are_read_but_not_written_where_no_bytecode_is_to_be(
+    tmp_path, written, monkeypatch
+):
+    assert written("one") == ("one", 1)
+    (kept,) = (tmp_path / "templates/__pycache__").iterdir()
+    before = kept.read_bytes()
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    assert pages._compiled() is None
-    assert not list((tmp_path / "templates").iterdir())
+    assert written("one") == ("one", 1)
+    assert written("two") == ("two", 2)
+    assert kept.read_bytes() == before
+    shutil.rmtree(tmp_path / "templates")
+    assert written("two") == ("two", 3)
+    assert not (tmp_path / "templates").exists()
+
+
+def test_templates_are_compiled_anew_where_they_cannot_be_kept(tmp_path, written):
+    (tmp_path / "templates/__pycache__").write_text("a file where the folder would be")
+    assert written("one") == ("one", 1)
+    assert written("one") == ("one", 2)
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, 60, -1])
+def test_templates_are_compiled_anew_where_what_is_kept_of_them_is_damaged(
+    tmp_path, written, length
+):
+    assert written("one") == ("one", 1)
+    (kept,) = (tmp_path / "templates/__pycache__").iterdir()
+    kept.write_bytes(kept.read_bytes()[:length])
+    assert written("one") == ("one", 2)
+    assert written("one") == ("one", 2)
