@@ -292,8 +292,7 @@ def _stored_plan(store: Store, settings: Settings) -> Plan:
     said = store.manifest()
     key, named = said["assignment"]["key"], settings.course.assignment
     assignment = named if Path(named).name == key else key
-    course = settings.course.model_copy(update={"assignment": assignment, "corpus": None})
-    the_plan = plan(settings.model_copy(update={"course": course}), seed=said["seed"])
+    the_plan = plan(settings.on(assignment), seed=said["seed"])
     notices = said.get("notices")
     return dataclasses.replace(
         the_plan,
@@ -316,7 +315,7 @@ def _known(before: Told, settings: Settings, assignment: Assignment) -> Told:
     return Told(
         enrolled,
         tuple(arrival for each in came for arrival in each) if came else before.arrivals,
-        course.deadline or before.deadline,
+        str(course.deadline) or before.deadline,  # which is stored, and so no kind of our own
         course.late or before.late,
     )
 

@@ -71,6 +71,37 @@ def test_other_answers_come_back_too():
     assert from_json(to_json(one)) == one
 
 
+def test_half_of_a_surrogate_pair_is_stored_as_a_question_mark(tmp_path):
+    one = record([1.0], student="R1\ud800")
+    assert from_json(to_json(one)) == record([1.0], student="R1?")
+
+    store = Store(tmp_path)
+    with store.held():
+        store.save_notes([FileNote("a\udc80.ipynb", "ignored")])
+        assert store.notes() == (FileNote("a?.ipynb", "ignored"),)
+
+
+@pytest.mark.parametrize(
+    "of, field, wrong",
+    [
+        ("submission", "student", 3),
+        ("submission", "cells", None),
+        ("execution", "outcome", "well"),
+        ("execution", "left_out", ["4"]),
+        ("observed", "softmax", []),
+    ],
+)
+def test_a_record_with_a_field_of_another_kind_is_refused(of, field, wrong):
+    data = json.loads(to_json(record()))
+    data["record"][of][field] = wrong
+    with pytest.raises(StoreError, match="not a stored record"):
+        from_json(json.dumps(data).encode())
+
+    del data["record"][of]
+    with pytest.raises(StoreError, match="not a stored record"):
+        from_json(json.dumps(data).encode())
+
+
 def test_arrays_come_back_to_the_bit():
     array = np.array([[0.1, np.nan], [-0.0, np.inf]])
     came = from_json(to_json(record(array))).observed["softmax"].trials["t"].observations[0].value
