@@ -283,9 +283,9 @@ def compare(
 
     found = pipeline.compare(old, new)
     if common.as_json:
-        import dataclasses
+        from msgspec import to_builtins
 
-        print_json({"same": found.same, **dataclasses.asdict(found)})
+        print_json({"same": found.same, **to_builtins(found)})
     else:
         terminal.comparison_view(found, console(), quiet=common.quiet)
     return int(not found.same)

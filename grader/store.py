@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from typing import Any
 
 import msgspec
 from filelock import FileLock, Timeout
+from msgspec.structs import replace
 
 from grader import wire
 from grader.errors import StoreError
@@ -257,7 +257,7 @@ def _mapped(record: Record, crossed: Callable[[Any], Any]) -> Record:
         }
 
     def observed(one: Observed) -> Observed:
-        return dataclasses.replace(
+        return replace(
             one,
             trials=asked(one.trials),
             again=seen(one.again) if one.again else None,
@@ -266,7 +266,7 @@ def _mapped(record: Record, crossed: Callable[[Any], Any]) -> Record:
         )
 
     each = {key: observed(one) for key, one in record.observed.items()}
-    return dataclasses.replace(record, observed=each)
+    return replace(record, observed=each)
 
 
 def _json(data: Any) -> bytes:

@@ -4,12 +4,12 @@ import base64
 import hashlib
 import re
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from jinja2 import DictLoader, Environment
+from msgspec.structs import replace
 
 from grader.model import (
     CellFailure,
