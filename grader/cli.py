@@ -283,9 +283,9 @@ def compare(
 
     found = pipeline.compare(old, new)
     if common.as_json:
-        import dataclasses
+        from msgspec import to_builtins
 
-        print_json({"same": found.same, **dataclasses.asdict(found)})
+        print_json({"same": found.same, **to_builtins(found)})
     else:
         terminal.comparison_view(found, console(), quiet=common.quiet)
     return int(not found.same)
@@ -595,8 +595,6 @@ def main() -> NoReturn:
     # what is imported, and what a class leaves in memory, is kept to the end: looking for garbage
     # in it again and again takes a tenth of the time
     gc.set_threshold(300_000, 50, 100)
-    # for which pydantic would look through all that is installed
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for name in ("SIGTERM", "SIGHUP"):  # whoever ends us ends the kernels too
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)

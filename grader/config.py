@@ -8,12 +8,12 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from msgspec import Meta, Struct, ValidationError, convert, inspect, structs
 
 from grader import times
 from grader.errors import UsageError
@@ -22,66 +22,59 @@ from grader.model import Limits
 DEFAULTS = Limits()
 
 
-def _end_of(value: Any) -> Any:
-    """A deadline as text; TOML has dates and times of its own."""
-    if isinstance(value, date):
-        value = value.isoformat()
-    if value and isinstance(value, str):
-        try:
-            times.end(value)
-        except ValueError:
-            raise ValueError("it is no time, as in 2024-12-10T23:59:59+08:00") from None
-    return value
+class Deadline(str):
+    """A time, of which the last second counts; empty if none was said."""
 
 
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+class Files(tuple[Path, ...]):
+    """Paths, of which one may be named alone."""
 
 
-Deadline = Annotated[str, BeforeValidator(_end_of)]
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Table(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
 
 
-class Course(_Table):
+class Course(_Table, frozen=True):
     """[course]: which homework, who takes it, and until when it could be handed in."""
 
     assignment: str = "week14"
     corpus: Path | None = None  # a folder in the place of the assignment's small one
-    deadline: Deadline = ""  # the assignment's own if empty
+    deadline: Deadline = Deadline()  # the assignment's own if empty
     late: Literal["zero", "keep"] | None = None  # what late work earns; None: zero
-    extensions: dict[str, Deadline] = Field(default_factory=dict)  # by student
+    extensions: dict[str, Deadline] = {}  # by student
     roster: Path | None = None  # a CSV of who is enrolled
-    times: Annotated[tuple[Path, ...], BeforeValidator(_several)] = ()  # of when all was handed in
+    times: Files = Files()  # of when all was handed in
 
 
-class Run(_Table):
+class Run(_Table, frozen=True):
     """[run]: how a run is carried out, and where its results go."""
 
     output: Path = Path("results")
-    seed: int | None = Field(None, ge=0, lt=2**63)
-    workers: int | None = Field(None, ge=1, le=1024)
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    workers: Annotated[int, Meta(ge=1, le=1024)] | None = None
     kernel: Literal["auto", "pipe", "cold"] = "auto"
-    referee: int = Field(0, ge=0)  # notebooks to be run in both kinds of kernel
+    referee: Count = 0  # notebooks to be run in both kinds of kernel
     unsafe_no_sandbox: bool = False
 
 
-class LimitsTable(_Table):
+class LimitsTable(_Table, frozen=True):
     """[limits]: what one notebook may use; see model.Limits."""
 
-    cell_seconds: float = Field(DEFAULTS.cell_seconds, gt=0)
-    notebook_seconds: float = Field(DEFAULTS.notebook_seconds, gt=0)
-    call_seconds: float = Field(DEFAULTS.call_seconds, gt=0)
-    memory_bytes: int = Field(DEFAULTS.memory_bytes, ge=2**26)
-    disk_bytes: int = Field(DEFAULTS.disk_bytes, ge=2**20)
-    processes: int = Field(DEFAULTS.processes, ge=4)
-    output_bytes: int = Field(DEFAULTS.output_bytes, gt=0)
-    training_steps: int = Field(DEFAULTS.training_steps, ge=0)
+    cell_seconds: Seconds = DEFAULTS.cell_seconds
+    notebook_seconds: Seconds = DEFAULTS.notebook_seconds
+    call_seconds: Seconds = DEFAULTS.call_seconds
+    memory_bytes: Annotated[int, Meta(ge=2**26)] = DEFAULTS.memory_bytes
+    disk_bytes: Annotated[int, Meta(ge=2**20)] = DEFAULTS.disk_bytes
+    processes: Annotated[int, Meta(ge=4)] = DEFAULTS.processes
+    output_bytes: Annotated[int, Meta(ge=1)] = DEFAULTS.output_bytes
+    training_steps: Count = DEFAULTS.training_steps
 
 
-class Settings(_Table):
+class Settings(_Table, frozen=True):
     """All that can be set."""
 
     course: Course = Course()
@@ -89,7 +82,12 @@ class Settings(_Table):
     limits: LimitsTable = LimitsTable()
 
     def as_limits(self) -> Limits:
-        return Limits(**self.limits.model_dump())
+        return Limits(**structs.asdict(self.limits))
+
+    def on(self, assignment: str) -> Settings:
+        """The same, with that assignment and its own corpus."""
+        course = structs.replace(self.course, assignment=assignment, corpus=None)
+        return structs.replace(self, course=course)
 
 
 def settings(
@@ -126,22 +124,35 @@ def settings(
             _set(table, key, value)
             origin[key] = "--" + key.partition(".")[2].replace("_", "-")
     try:
-        return Settings.model_validate(table)
-    except ValidationError as error:
-        problems = [_problem(e, file, text, origin) for e in error.errors()]
+        # not strict: variables are text
+        return convert(table, Settings, strict=False, dec_hook=_own)
+    except ValidationError:  # which knows only the first of what is wrong
+        problems = []
+        for *tables, key, said in _problems(table, Settings):
+            place = f"{file} line {_line(text, tables, key)}"
+            problems.append(f"{origin.get('.'.join([*tables, key]), place)}: {said}")
         raise UsageError("\nerror: ".join(problems)) from None
 
 
+def _own(kind: Any, value: Any) -> Any:
+    """A value of a kind of ours.  Raises ValueError, which says what it should be."""
+    if kind is Deadline:
+        said = value.isoformat() if isinstance(value, date) else str(value)  # TOML has dates
+        try:
+            if said:
+                times.end(said)
+        except ValueError:
+            raise ValueError("it is no time, as in 2024-12-10T23:59:59+08:00") from None
+        return Deadline(said)
+    paths = value if kind is Files and isinstance(value, list) else [value]
+    if not all(isinstance(each, str | Path) for each in paths):
+        raise ValueError("input should be a path" + " or a list of paths" * (kind is Files))
+    return Files(map(Path, paths)) if kind is Files else Path(value)
+
+
 def _keys() -> list[str]:
-    return [
-        f"{name}.{key}"
-        for name, field in Settings.model_fields.items()
-        for key in _fields(field.annotation)
-    ]
-
-
-def _fields(table: Any) -> list[str]:
-    return list(table.model_fields)
+    tables = {name: getattr(Settings(), name) for name in Settings.__struct_fields__}
+    return [f"{name}.{key}" for name, table in tables.items() for key in table.__struct_fields__]
 
 
 def _set(table: dict[str, Any], key: str, value: Any) -> None:
@@ -151,23 +162,61 @@ def _set(table: dict[str, Any], key: str, value: Any) -> None:
         part[inner] = value
 
 
-def _problem(error: Any, file: Path, text: str, origin: Mapping[str, str]) -> str:
-    *tables, key = [str(part) for part in error["loc"]] or [""]
-    name = ".".join([*tables, key])
-    where = origin.get(name) or f"{file} line {_line(text, tables, key)}"
-    if error["type"] == "extra_forbidden":
-        place = f" in [{tables[0]}]" if tables else ""
-        known = (
-            _fields(Settings.model_fields[tables[0]].annotation)
-            if tables
-            else list(Settings.model_fields)
-        )
-        near = difflib.get_close_matches(key, known, 1, 0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f'{where}: unknown key "{key}"{place}\n  {hint}'.replace("'", '"')
-    said = error["msg"].removeprefix("Value error, ")
-    said = said[0].lower() + said[1:]
-    return f"{where}: {key} = {error['input']!r}: {said}"
+def _problems(table: Mapping[str, Any], kind: Any, *at: str) -> Iterator[tuple[str, ...]]:
+    """The tables and the key of each thing that is wrong, and what is said of it."""
+    fields: Any = inspect.type_info(kind)
+    known = {field.name: field.type for field in fields.fields}
+    for key, value in table.items():
+        wanted = known.get(key)
+        if wanted is None:
+            yield *at, key, _unknown(key, list(known), at)
+        elif isinstance(wanted, inspect.StructType) and isinstance(value, dict):
+            yield from _problems(value, wanted.cls, *at, key)
+        elif isinstance(wanted, inspect.DictType) and isinstance(value, dict):
+            for name, one in value.items():
+                if said := _problem(name, one, {key: {name: one}}, kind, wanted.value_type):
+                    yield *at, key, name, said
+        elif said := _problem(key, value, {key: value}, kind, wanted):
+            yield *at, key, said
+
+
+def _unknown(key: str, known: list[str], at: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(known)}"
+    return f'unknown key "{key}"' + f" in [{'.'.join(at)}]" * bool(at) + f"\n  {hint}"
+
+
+def _problem(key: str, value: Any, table: Mapping[str, Any], kind: Any, wanted: Any) -> str:
+    """What is wrong with the one value of a table; nothing if nothing is."""
+    try:
+        convert(table, kind, strict=False, dec_hook=_own)
+    except ValidationError as error:
+        said = _said(wanted) or str(error).partition(" - at `")[0]
+        return f"{key} = {value!r}: {said}"
+    return ""
+
+
+def _said(wanted: Any) -> str:
+    """What a value should be; "" if its kind is one of ours, which says that itself."""
+    match wanted:
+        case inspect.UnionType(types=(either, _)):  # the other one is None
+            return _said(either)
+        case inspect.LiteralType(values=values):
+            what = ", ".join(map(repr, values[:-1])) + f" or {values[-1]!r}"
+        case inspect.IntType(ge=least, le=most):
+            what = f"a whole number greater than or equal to {least}"
+            what += f", at most {most}" if most else ""
+        case inspect.FloatType(gt=least):
+            what = f"a number greater than {least}"
+        case inspect.BoolType():
+            what = "true or false"
+        case inspect.StrType():
+            what = "a text"
+        case inspect.StructType() | inspect.DictType():
+            what = "a table"
+        case _:
+            return ""
+    return f"input should be {what}"
 
 
 def _line(text: str, tables: list[str], key: str) -> int:

@@ -10,9 +10,10 @@ was handed in, lines from 1 within their cell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 IDENTICAL_FILE = "identical_file"  # the flag of files, and of the answers in them
 
@@ -37,8 +38,7 @@ class Outcome(StrEnum):
         return self not in (Outcome.NEEDS_REVIEW, Outcome.ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class NotebookCell:
+class NotebookCell(Struct, frozen=True):
     """One cell as it was handed in; `kind` is code, markdown or raw.
 
     `output` is the beginning of the text that was saved below it.  `executed` says that the file
@@ -51,8 +51,7 @@ class NotebookCell:
     executed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """A text that a student handed in beside a notebook, as Markdown.
 
     sure  its own name says whose it is; otherwise only where it lies does
@@ -63,8 +62,7 @@ class Beside:
     sure: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """One notebook that one student handed in."""
 
     student: str  # upper case, NFKC
@@ -76,32 +74,28 @@ class Submission:
     beside: tuple[Beside, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where something stands in the notebook."""
 
     cell: int
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class CellFailure:
+class CellFailure(Struct, frozen=True):
     """A cell that did not run to its end, and why, as Python said it."""
 
     where: Place
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(Struct, frozen=True):
     """What a cell printed when it ran here, as a terminal shows it in the end."""
 
     cell: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """What happened when the notebook ran from top to bottom.
 
     `outcome` is PASSED if every cell ran, RAISED if some cell failed, TIMED_OUT if the notebook's
@@ -122,8 +116,7 @@ class Execution:
     printed: tuple[Printed, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """What the target did with one case, as plain data.
 
     `value` holds None, bool, int, float, str, ndarray, or lists, tuples and dicts of these; it is
@@ -141,8 +134,7 @@ class Observation:
         return self.outcome is Outcome.PASSED
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """Which code of the notebook answered a question.
 
     `name` is the student's name for it.  `note` says how it was found where that was not simply
@@ -155,16 +147,14 @@ class Found:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """One trial as it was put: the digest of its inputs, and what came back for each case."""
 
     inputs: str
     observations: tuple[Observation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """All that was seen of one question: enough to judge it without the notebook.
 
     `found` is None where no code answers it.  `reads` are names of the notebook (not functions,
@@ -176,18 +166,17 @@ class Observed:
     """
 
     found: Found | None
-    trials: Mapping[str, Asked] = field(default_factory=dict)
+    trials: Mapping[str, Asked] = {}
     reads: tuple[str, ...] = ()
     again: Observation | None = None
-    helped: Mapping[str, Asked] = field(default_factory=dict)
+    helped: Mapping[str, Asked] = {}
     stand_ins: tuple[str, ...] = ()
     others: tuple[Observed, ...] = ()
     text: str = ""
     error: str = ""  # why it could not be asked, through no fault of the student
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """What is stored of one submission: judging and reporting need nothing else."""
 
     submission: Submission
@@ -196,8 +185,7 @@ class Record:
     key: str  # digest of all that the observations depend on
 
 
-@dataclass(frozen=True, slots=True)
-class Counterexample:
+class Counterexample(Struct, frozen=True):
     """The smallest input on which the student's result and the reference's part.
 
     `got` and `expected` are plain data as in Observation.value, in the form in which they were
@@ -211,8 +199,7 @@ class Counterexample:
     shows: str = ""  # what `got` and `expected` are, if not simply the result
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Why points were lost, said to the student."""
 
     advice: str
@@ -221,8 +208,7 @@ class Finding:
     where: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The judgement on one claim.  `earned` is None while it is undecided."""
 
     claim: str
@@ -232,8 +218,7 @@ class Verdict:
     finding: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """What a person decided of one answer, over or in place of the verdicts.
 
     by, at, reason  who, when (a date or a time as it was written) and why; each may be empty
@@ -255,8 +240,7 @@ class Review:
         return self.student, self.notebook, self.question
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """The verdicts on one question of one student, and what they come to.
 
     `finding` is the one main message: the misconception behind the failures if one is known, or
@@ -281,8 +265,7 @@ class Judgement:
     review: Review | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Losses:
+class Losses(Struct, frozen=True):
     """One series of losses: that of the training data, or of other data.
 
     name  train, valid or test
@@ -295,8 +278,7 @@ class Losses:
     loss: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """How losses went, as far as a notebook printed them.
 
     unit          epoch, step or line: what `at` counts
@@ -308,8 +290,7 @@ class Curve:
     perplexities: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
+class Training(Struct, frozen=True):
     """The evidence that a notebook trained its model; it decides no points.
 
     saved  as the handed-in file shows it
@@ -332,8 +313,7 @@ class Lateness(StrEnum):
     NOT_CHECKED = "not_checked"  # nobody said when it came: never on time
 
 
-@dataclass(frozen=True, slots=True)
-class NotebookGrade:
+class NotebookGrade(Struct, frozen=True):
     """One notebook of one student.
 
     `outcome` is PASSED if it was graded, MISSING if it was not handed in, ERROR if it could not
@@ -376,8 +356,7 @@ class NotebookGrade:
         return self.outcome is Outcome.ERROR or (undecided and not self.withheld)
 
 
-@dataclass(frozen=True, slots=True)
-class Grade:
+class Grade(Struct, frozen=True):
     """One student: every notebook of the assignment, handed in or not."""
 
     student: str
@@ -411,8 +390,7 @@ class Grade:
         return "graded"
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolled:
+class Enrolled(Struct, frozen=True):
     """One student of the course, by the id under which they are listed.
 
     user  the LMS's number of the account, if it is known
@@ -425,8 +403,7 @@ class Enrolled:
     ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """When one thing was handed in, as the LMS or a person says; what they do not say is empty.
 
     student     upper case, NFKC
@@ -445,8 +422,7 @@ class Arrival:
     late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a run was told besides the notebooks; kept, so that all can be computed again."""
 
     enrolled: tuple[Enrolled, ...] = ()
@@ -455,8 +431,7 @@ class Told:
     late: str = ""  # zero or keep, if it was given
 
 
-@dataclass(frozen=True, slots=True)
-class FileNote:
+class FileNote(Struct, frozen=True):
     """What became of one file: graded, needs_person, superseded, duplicate or ignored.
 
     user, attachment, name, late, dialect  as the LMS gave them in the file's name; see names.Sent
@@ -476,8 +451,7 @@ class FileNote:
     dialect: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
+class Likeness(Struct, frozen=True):
     """Two students whose own code in a notebook is much the same, the handout subtracted.
 
     alike      the share of the smaller one's code that stands in the other too, from 0 to 1
@@ -492,8 +466,7 @@ class Likeness:
     identical: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(Struct, frozen=True):
     """Students whose code gives the same wrong results, which no misconception explains.
 
     `shown_by` is the counterexample of the first of them.
@@ -506,8 +479,7 @@ class Cluster:
     shown_by: Counterexample
 
 
-@dataclass(frozen=True, slots=True)
-class Gradebook:
+class Gradebook(Struct, frozen=True):
     """Every student, every file, what the marks depend on, and what students have in common.
 
     `tolerances` are (rtol, atol) by question.
@@ -522,14 +494,13 @@ class Gradebook:
     grades: tuple[Grade, ...]
     files: tuple[FileNote, ...]
     notices: tuple[str, ...] = ()  # what whoever reads the results has to know of the sandbox
-    tolerances: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    tolerances: Mapping[str, tuple[float, float]] = {}
     likenesses: tuple[Likeness, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     corpus: str = ""  # the digest of one in the place of the assignment's
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """Something that marks depend on, and that the two runs do not share."""
 
     name: str
@@ -537,8 +508,7 @@ class Setting:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What a run says of a question or of a claim; `earned` is None while it is undecided.
 
     `misconception` may be several, and is empty where none was recognised.
@@ -551,8 +521,7 @@ class Decision:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimChange:
+class ClaimChange(Struct, frozen=True):
     """One claim before and after; None where that run did not make it."""
 
     claim: str
@@ -560,8 +529,7 @@ class ClaimChange:
     after: Decision | None
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionChange:
+class QuestionChange(Struct, frozen=True):
     """One question of one student before and after, and the claims that changed with it."""
 
     notebook: str
@@ -579,8 +547,7 @@ class QuestionChange:
         return (was.earned, was.possible) != (now.earned, now.possible)
 
 
-@dataclass(frozen=True, slots=True)
-class StudentChange:
+class StudentChange(Struct, frozen=True):
     """A student some of whose questions changed, with the totals; None where there is none."""
 
     student: str
@@ -590,8 +557,7 @@ class StudentChange:
     questions: tuple[QuestionChange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Two runs: what they depend on, and the students with other points or told otherwise.
 
     `joined` and `left` are students that are in the later or the earlier run only.
@@ -609,8 +575,7 @@ class Comparison:
         return not (self.changed or self.joined or self.left)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """What one notebook may use.  Exceeding any of them costs that cell or call, not the run.
 
     cell_seconds    also of all calls that one question makes

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from grader import __version__, capacity, names, times
 from grader.authoring import Assignment, Question, Trial, Written
 from grader.config import Settings
@@ -218,7 +220,7 @@ def _graded_on(
         stored = store.load(submission.student, submission.notebook)
         if stored is not None and stored.key == the_plan.key(submission):
             # the file may lie elsewhere now, and be named otherwise
-            found[_who(submission)] = dataclasses.replace(stored, submission=submission)
+            found[_who(submission)] = structs.replace(stored, submission=submission)
         else:
             todo.append(submission)
     workers = settings.run.workers or capacity.workers(the_plan.limits)
@@ -292,8 +294,7 @@ def _stored_plan(store: Store, settings: Settings) -> Plan:
     said = store.manifest()
     key, named = said["assignment"]["key"], settings.course.assignment
     assignment = named if Path(named).name == key else key
-    course = settings.course.model_copy(update={"assignment": assignment, "corpus": None})
-    the_plan = plan(settings.model_copy(update={"course": course}), seed=said["seed"])
+    the_plan = plan(settings.on(assignment), seed=said["seed"])
     notices = said.get("notices")
     return dataclasses.replace(
         the_plan,
@@ -316,7 +317,7 @@ def _known(before: Told, settings: Settings, assignment: Assignment) -> Told:
     return Told(
         enrolled,
         tuple(arrival for each in came for arrival in each) if came else before.arrivals,
-        course.deadline or before.deadline,
+        str(course.deadline) or before.deadline,  # which is stored, and so no kind of our own
         course.late or before.late,
     )
 
@@ -592,7 +593,7 @@ def _placed(
             except Exception as error:  # a bug of ours costs this notebook, not the batch
                 why[who] = _bug(error, store)
         if note.became == "graded" and who not in graded:
-            note = dataclasses.replace(note, became="needs_person", reason=why[who])  # noqa: PLW2901
+            note = structs.replace(note, became="needs_person", reason=why[who])  # noqa: PLW2901
         notes.append(note)
 
     def undecided_for(note: FileNote, notebook: str, why: str) -> None:
@@ -607,7 +608,7 @@ def _placed(
         who = (note.student, note.notebook)
         if note.became == "ignored" and all(who) and who not in graded:
             # handed in, but not as a notebook: a person must see it before it counts for nothing
-            notes[i] = dataclasses.replace(note, became="needs_person")
+            notes[i] = structs.replace(note, became="needs_person")
             undecided_for(note, note.notebook, note.reason)
     for note in notes:
         if note.became == "needs_person" and note.student and not note.notebook:

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import hashlib
 import json
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock, Timeout
+from msgspec.structs import replace
 
 from grader import wire
 from grader.errors import StoreError
-from grader.model import FileNote, Observation, Outcome, Record, Review, Told
+from grader.model import Asked, FileNote, Observation, Observed, Record, Review, Told
 
 FORMAT = 4  # of the stored records; another one is graded anew
 WRITTEN_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-_ATOMS = frozenset([str, Outcome, int, bool, float, type(None)])  # which JSON has
 
 
 class Store:
@@ -137,15 +136,14 @@ class Store:
 
     def save_notes(self, notes: Iterable[FileNote]) -> None:
         """Keep what became of every file, with the reasons that run.json leaves out."""
-        data = [dataclasses.asdict(note) for note in notes]
-        self.write("records/files", json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+        self.write("records/files", _json(list(notes)))
 
     def notes(self) -> tuple[FileNote, ...]:
         """What `save_notes` was given.  Raises StoreError if it is not there."""
         try:
-            data = json.loads((self.records_folder / "files").read_bytes())
-            return tuple(FileNote(**{**note, "flags": tuple(note["flags"])}) for note in data)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            data = (self.records_folder / "files").read_bytes()
+            return msgspec.json.decode(data, type=tuple[FileNote, ...])
+        except (OSError, ValueError) as error:
             raise StoreError(f"{self.folder} holds no whole run: {error}") from None
 
     def table(self, name: str, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -169,8 +167,7 @@ class Store:
 
     def save_told(self, told: Told) -> None:
         """Keep what the run was told besides the notebooks."""
-        data = json.dumps(dataclasses.asdict(told), ensure_ascii=False)
-        self.write("records/told", data.encode("utf-8", "replace"))
+        self.write("records/told", _json(told))
 
     def told(self) -> Told:
         """What `save_told` was given; nothing, if the run was of a version that kept none.
@@ -178,18 +175,16 @@ class Store:
         Raises StoreError if it cannot be read.
         """
         try:
-            data = json.loads((self.records_folder / "told").read_bytes())
-            return _reader_of(Told).validate_python(data)  # type: ignore[no-any-return]
+            return msgspec.json.decode((self.records_folder / "told").read_bytes(), type=Told)
         except FileNotFoundError:
             return Told()
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise StoreError(f"{self.folder} holds no whole run: {error}") from None
 
     def save_reviews(self, reviews: Iterable[Review]) -> None:
         """Keep what people decided; not among the records, which a fresh run forgets."""
-        data = [dataclasses.asdict(review) for review in reviews]
-        text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
-        self.write("reviews.json", text.encode("utf-8", "replace"))
+        data = msgspec.json.format(_json(list(reviews)), indent=1)
+        self.write("reviews.json", data + b"\n")
 
     def reviews(self) -> tuple[Review, ...]:
         """What `save_reviews` was given last; nothing, if it never was.
@@ -198,11 +193,10 @@ class Store:
         """
         path = self.folder / "reviews.json"
         try:
-            data = json.loads(path.read_bytes())
-            return _reader_of(tuple[Review, ...]).validate_python(data)  # type: ignore[no-any-return]
+            return msgspec.json.decode(path.read_bytes(), type=tuple[Review, ...])
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from None
 
     def manifest(self) -> dict[str, Any]:
@@ -229,58 +223,55 @@ def _name(student: str, notebook: str) -> str:
     return f"{plain}-{mark}-{notebook}.json"
 
 
+class _Stored(msgspec.Struct):
+    format: int
+    record: Record
+
+
 def to_json(record: Record) -> bytes:
     """A record as it is stored."""
-    data = {"format": FORMAT, "record": _plain(record)}
-    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _plain(part: Any) -> Any:
-    """A part of a record as JSON-ready data; not dataclasses.asdict, which copies every array."""
-    kind = part.__class__
-    if kind in _ATOMS:
-        return part
-    if kind is tuple:
-        return [_plain(item) for item in part]
-    names = _names(kind)
-    if names:
-        data = {name: _plain(getattr(part, name)) for name in names}
-        if kind is Observation:
-            data["value"] = wire.encode(part.value)
-        return data
-    return {key: _plain(value) for key, value in part.items()}
-
-
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    """The fields of a part of a record that are plain themselves; none if it is a mapping."""
-    if not dataclasses.is_dataclass(kind):
-        return ()
-    fields = tuple(field.name for field in dataclasses.fields(kind))
-    return tuple(name for name in fields if (kind, name) != (Observation, "value"))
+    return _json(_Stored(FORMAT, _mapped(record, wire.encode)))
 
 
 def from_json(data: bytes) -> Record:
     """The record that `to_json` was given.  Raises StoreError if it is no such thing."""
     try:
-        whole = json.loads(data)
-        if whole["format"] != FORMAT:
-            raise StoreError(f"a record of format {whole['format']}, not {FORMAT}")
-        record: Mapping[str, Any] = whole["record"]
-        for observed in record["observed"].values():
-            for answer in (observed, *observed["others"]):
-                trials = [*answer["trials"].values(), *answer["helped"].values()]
-                seen = [each for trial in trials for each in trial["observations"]]
-                for observation in (*seen, answer["again"]):
-                    if observation is not None:
-                        observation["value"] = wire.decode(observation["value"])
-        return _reader_of(Record).validate_python(record)  # type: ignore[no-any-return]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        stored = msgspec.json.decode(data, type=_Stored)
+        if stored.format != FORMAT:
+            raise StoreError(f"a record of format {stored.format}, not {FORMAT}")
+        return _mapped(stored.record, wire.decode)
+    except ValueError as error:
         raise StoreError(f"not a stored record: {error}") from None
 
 
-@cache
-def _reader_of(kind: Any) -> Any:
-    from pydantic import TypeAdapter
+def _mapped(record: Record, crossed: Callable[[Any], Any]) -> Record:
+    """The same, with each value of an observation as `crossed` gives it."""
 
-    return TypeAdapter(kind)
+    def seen(one: Observation) -> Observation:
+        return Observation(one.outcome, crossed(one.value), one.error, one.where, one.changed)
+
+    def asked(trials: Mapping[str, Asked]) -> dict[str, Asked]:
+        return {
+            name: Asked(trial.inputs, tuple(map(seen, trial.observations)))
+            for name, trial in trials.items()
+        }
+
+    def observed(one: Observed) -> Observed:
+        return replace(
+            one,
+            trials=asked(one.trials),
+            again=seen(one.again) if one.again else None,
+            helped=asked(one.helped),
+            others=tuple(map(observed, one.others)),
+        )
+
+    each = {key: observed(one) for key, one in record.observed.items()}
+    return replace(record, observed=each)
+
+
+def _json(data: Any) -> bytes:
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError:  # half of a surrogate pair, as a file's name may hold
+        plain = msgspec.to_builtins(data)
+        return json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")

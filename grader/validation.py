@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from grader import capacity
 from grader.authoring import Assignment, Case, Implementation, Question, Trial
@@ -212,12 +213,12 @@ async def _handed_in(
 
 def _short(limits: Limits) -> Limits:
     """Enough for a program that ends: a mutant may well not."""
-    return dataclasses.replace(limits, cell_seconds=5.0, call_seconds=2.0, training_steps=1)
+    return structs.replace(limits, cell_seconds=5.0, call_seconds=2.0, training_steps=1)
 
 
 def _long(limits: Limits) -> Limits:
     """Enough for 1,000 cases in one call."""
-    return dataclasses.replace(
+    return structs.replace(
         limits, call_seconds=60.0, output_bytes=2**28, training_steps=1, cell_seconds=5.0
     )
 

@@ -4,6 +4,9 @@ import pytest
 
 from grader.config import DEFAULTS, Settings, settings
 from grader.errors import UsageError
+from grader.model import Told
+from grader.pipeline import _known
+from grader.store import Store
 
 
 def test_without_a_file_everything_has_its_default(tmp_path, monkeypatch):
@@ -85,7 +88,7 @@ def test_a_deadline_is_a_time_of_toml_or_a_text(tmp_path, written, read):
         ('[course]\ndeadline = "soon"\n', "line 2: deadline = 'soon': it is no time"),
         ("[course]\ndeadline = 3\n", "line 2: deadline = 3"),
         ('[course.extensions]\n\nR1 = "soon"\n', "line 3: R1 = 'soon': it is no time"),
-        ('[course]\nlate = "half"\n', "line 2: late = 'half': input should be 'zero' or 'keep'"),
+        ('[course]\nlate = "half"\n', "line 2: late = 'half': input should be 'keep' or 'zero'"),
     ],
     ids=["deadline", "number", "extension", "policy"],
 )
@@ -97,8 +100,84 @@ def test_a_wrong_deadline_is_told_with_its_line(tmp_path, text, said):
         settings(file, {}, {})
 
 
+def test_a_deadline_that_was_given_is_kept_with_the_run(tmp_path):
+    given = settings(None, {"course.deadline": "2024-12-12", "course.late": "keep"}, {})
+    store = Store(tmp_path)
+    with store.held():
+        store.save_told(_known(Told(), given, None))
+
+    assert store.told() == Told(deadline="2024-12-12", late="keep")
+
+
 def test_one_file_of_times_may_be_named_alone(tmp_path):
     file = tmp_path / "grader.toml"
     file.write_text('[course]\ntimes = "a.json"\n', encoding="utf-8")
 
     assert [str(path) for path in settings(file, {}, {}).course.times] == ["a.json"]
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (
+            "[run]\nseed = -1\n",
+            "seed = -1: input should be a whole number greater than or equal to 0",
+        ),
+        ("[run]\nseed = 9223372036854775808\n", "equal to 0, at most 9223372036854775807"),
+        ("[run]\nseed = true\n", "seed = True: input should be a whole number"),
+        (
+            "[run]\nworkers = 2.5\n",
+            "input should be a whole number greater than or equal to 1, at most 1024",
+        ),
+        ("[run]\nreferee = []\n", "input should be a whole number greater than or equal to 0"),
+        ('[run]\nkernel = "pip"\n', "kernel = 'pip': input should be 'auto', 'cold' or 'pipe'"),
+        ("[run]\nunsafe_no_sandbox = 2\n", "unsafe_no_sandbox = 2: input should be true or false"),
+        ("[run]\noutput = 3\n", "output = 3: input should be a path"),
+        ("[limits]\ncall_seconds = nan\n", "call_seconds = nan: input should be a number greater"),
+        ("[course]\nassignment = 3\n", "assignment = 3: input should be a text"),
+        ("[course]\nextensions = 3\n", "extensions = 3: input should be a table"),
+        ('[course]\ntimes = ["a", 3]\n', "input should be a path or a list of paths"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_it_should_be(tmp_path, text, said):
+    file = tmp_path / "grader.toml"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(UsageError) as refused:
+        settings(file, {}, {})
+
+    assert f"{file} line 2: " in str(refused.value) and said in str(refused.value)
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path):
+    file = tmp_path / "grader.toml"
+    file.write_text(
+        "[run]\nworkers = 0\nsed = 1\n[corse]\n[course.extensions]\nR1 = 'soon'\nR2 = 2\n",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(UsageError) as refused:
+        settings(file, {"course.late": "half"}, {"GRADER_CELL_SECONDS": "0"})
+
+    told = [line for line in str(refused.value).split("\n") if not line.startswith("  ")]
+    assert len(told) == 7
+    for part in ["line 2", "line 3", "line 4", "line 6", "line 7", "--late", "GRADER_CELL_SECONDS"]:
+        assert sum(part in line for line in told) == 1
+
+
+def test_what_a_variable_says_is_read_as_the_text_that_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    variables = {
+        "GRADER_SEED": "7",
+        "GRADER_CELL_SECONDS": "1.5",
+        "GRADER_UNSAFE_NO_SANDBOX": "True",
+        "GRADER_TIMES": "a.csv",
+        "GRADER_DEADLINE": "2024-12-12",
+        "GRADER_ASSIGNMENT": "14",
+    }
+
+    got = settings(None, {}, variables)
+
+    assert (got.run.seed, got.limits.cell_seconds, got.run.unsafe_no_sandbox) == (7, 1.5, True)
+    assert [path.name for path in got.course.times] == ["a.csv"]
+    assert (got.course.deadline, got.course.assignment) == ("2024-12-12", "14")

@@ -1,6 +1,5 @@
 """The run folder: records come back as they were, files are whole, and one run holds it."""
 
-import dataclasses
 import json
 import os
 import stat
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from grader.errors import StoreError
 from grader.model import (
@@ -64,11 +64,42 @@ def test_a_record_comes_back_as_it_was(value):
 def test_other_answers_come_back_too():
     one = record([1.0])
     softmax = one.observed["softmax"]
-    again = dataclasses.replace(softmax, again=Observation(Outcome.PASSED, (1, "text")))
-    both = dataclasses.replace(softmax, others=(again, softmax), helped=softmax.trials)
-    one = dataclasses.replace(one, observed={"softmax": both})
+    again = structs.replace(softmax, again=Observation(Outcome.PASSED, (1, "text")))
+    both = structs.replace(softmax, others=(again, softmax), helped=softmax.trials)
+    one = structs.replace(one, observed={"softmax": both})
 
     assert from_json(to_json(one)) == one
+
+
+def test_half_of_a_surrogate_pair_is_stored_as_a_question_mark(tmp_path):
+    one = record([1.0], student="R1\ud800")
+    assert from_json(to_json(one)) == record([1.0], student="R1?")
+
+    store = Store(tmp_path)
+    with store.held():
+        store.save_notes([FileNote("a\udc80.ipynb", "ignored")])
+        assert store.notes() == (FileNote("a?.ipynb", "ignored"),)
+
+
+@pytest.mark.parametrize(
+    "of, field, wrong",
+    [
+        ("submission", "student", 3),
+        ("submission", "cells", None),
+        ("execution", "outcome", "well"),
+        ("execution", "left_out", ["4"]),
+        ("observed", "softmax", []),
+    ],
+)
+def test_a_record_with_a_field_of_another_kind_is_refused(of, field, wrong):
+    data = json.loads(to_json(record()))
+    data["record"][of][field] = wrong
+    with pytest.raises(StoreError, match="not a stored record"):
+        from_json(json.dumps(data).encode())
+
+    del data["record"][of]
+    with pytest.raises(StoreError, match="not a stored record"):
+        from_json(json.dumps(data).encode())
 
 
 def test_arrays_come_back_to_the_bit():
@@ -191,7 +222,7 @@ def test_what_became_of_the_files_is_kept_with_the_reasons(tmp_path):
 
 def test_a_record_is_plain_json_with_every_field_of_the_model():
     stored = json.loads(to_json(record()))["record"]
-    assert stored.keys() == {field.name for field in dataclasses.fields(Record)}
+    assert stored.keys() == set(Record.__struct_fields__)
 
 
 def test_a_table_is_read_by_column_and_a_broken_one_is_refused(tmp_path):

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import to_builtins
 
 from grader import names, wire
 from grader.authoring import Assignment, Case, Check, Question
@@ -81,7 +82,7 @@ def evidence(
                 "student_id": grade.student,
                 "assignment": known.assignment.key,
                 "seed": known.seed,
-                "limits": asdict(known.limits),
+                "limits": to_builtins(known.limits),
                 "environment": known.environment,
                 "notebooks": [_notebook(notebook, known) for notebook in grade.notebooks],
             }
@@ -112,7 +113,7 @@ def _notebook(notebook: NotebookGrade, known: Circumstances) -> dict[str, Any]:
         "worth": notebook.worth,
         "possible": notebook.possible,
         "oddities": list(record.submission.notes) if record else [],
-        "execution": asdict(record.execution) if record else None,
+        "execution": to_builtins(record.execution) if record else None,
         "questions": [
             _question(judgement, questions.get(judgement.question), notebook, known)
             for judgement in notebook.judgements
@@ -129,7 +130,7 @@ def _question(
         "outcome": judgement.outcome,
         "earned": judgement.earned,
         "possible": judgement.possible,
-        "answered_by": asdict(judgement.found) if judgement.found else None,
+        "answered_by": to_builtins(judgement.found) if judgement.found else None,
         "flags": [flag for flag in judgement.flags if flag not in _OF_OTHERS],
         "finding": _finding(judgement.finding),
     }
@@ -169,7 +170,7 @@ def _finding(finding: Finding | None) -> dict[str, Any] | None:
     return {
         "misconception": finding.misconception,
         "advice": finding.advice,
-        "where": asdict(finding.where) if finding.where else None,
+        "where": to_builtins(finding.where) if finding.where else None,
         "shown_by": _counterexample(finding.shown_by),
     }
 
@@ -221,7 +222,7 @@ def _observation(observations: Sequence[Observation], i: int) -> dict[str, Any] 
         "outcome": "returned" if seen.returned else seen.outcome,
         "value": _value(seen.value) if seen.returned else None,
         "error": seen.error,
-        "where": asdict(seen.where) if seen.where else None,
+        "where": to_builtins(seen.where) if seen.where else None,
         "changed_inputs": list(seen.changed),
     }
 
@@ -279,7 +280,7 @@ def _handed_in(grade: Grade, known: Circumstances, users: Collection[str]) -> di
         "deadline": known.told.deadline or known.assignment.deadline,
         "late_work": known.told.late or "zero",
         "times": [
-            asdict(arrival)
+            to_builtins(arrival)
             for arrival in known.told.arrivals
             if arrival.student == grade.student or arrival.user in users
         ],
@@ -310,7 +311,7 @@ def _settings(known: Circumstances) -> str:
     """The settings with which a rerun asks the same."""
     lines = ["[course]", f"assignment = {json.dumps(known.assignment.key)}", "", "[run]"]
     lines += [f"seed = {known.seed}", f"kernel = {json.dumps(known.environment['kernel'])}", ""]
-    lines += ["[limits]", *(f"{key} = {value}" for key, value in asdict(known.limits).items())]
+    lines += ["[limits]", *(f"{key} = {value}" for key, value in to_builtins(known.limits).items())]
     return "\n".join(lines) + "\n"
 
 

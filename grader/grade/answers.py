@@ -6,7 +6,8 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from grader.grade.suspicions import flagged
 from grader.model import Execution, Judgement, NotebookCell

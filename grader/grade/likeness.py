@@ -7,8 +7,9 @@ import keyword
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
+
+from msgspec.structs import replace
 
 from grader.grade.suspicions import flagged
 from grader.model import IDENTICAL_FILE, Likeness, NotebookCell, NotebookGrade, Submission

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from grader.grade.suspicions import flagged
 from grader.model import Finding, Grade, Gradebook, Judgement, NotebookGrade, Outcome, Review

@@ -20,6 +20,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from grader import names
 from grader.authoring import Assignment, Written
 from grader.errors import SubmissionError, UsageError
@@ -118,11 +120,11 @@ class _Candidate:
         notebook = self.named.notebook if self.named else ""
         note = FileNote(self.path, what, self.sha256, owner.student, notebook)
         said = "; ".join(filter(None, (reason, owner.note)))
-        note = replace(note, reason=said, flags=owner.flags)
+        note = structs.replace(note, reason=said, flags=owner.flags)
         if sent is None:
             return note
         person = sent.name if sent.dialect in ("ntu_cool", "canvas", "moodle") else ""
-        return replace(
+        return structs.replace(
             note,
             user=sent.user,
             attachment=sent.attachment,
@@ -473,7 +475,7 @@ def _not_placed(
         reason = "; ".join(filter(None, (why, candidate.problem)))
         note = candidate.became("needs_person" if person else "ignored", reason)
         if person and owner.student and not named and len(asked) == 1:
-            note = replace(note, notebook=next(iter(asked)))
+            note = structs.replace(note, notebook=next(iter(asked)))
         notes.append(note)
     return notes
 
@@ -525,7 +527,7 @@ def _with_texts(
             if not any(other in candidate.own_name.lower() for other in others)
         )
         if own and any(isinstance(question, Written) for question in questions):
-            yield replace(submission, beside=own)
+            yield structs.replace(submission, beside=own)
         else:
             yield submission
 
@@ -534,7 +536,9 @@ def _texts_told(notes: Sequence[FileNote], submissions: Sequence[Submission]) ->
     """The notes, with what is read as an answer said to be that."""
     read = {beside.path: s for s in submissions for beside in s.beside}
     return [
-        replace(note, reason=f"a text beside {of.notebook} of {of.student}: read with its answers")
+        structs.replace(
+            note, reason=f"a text beside {of.notebook} of {of.student}: read with its answers"
+        )
         if (of := read.get(note.path)) and note.became == "ignored"
         else note
         for note in notes
@@ -587,7 +591,7 @@ def _alike_flagged(notes: Sequence[FileNote]) -> list[FileNote]:
         alike = sorted(o.path for o in same[note.sha256] if o.student != note.student)
         if note.became == "graded" and alike:
             reason = "; ".join(filter(None, (note.reason, f"the same bytes as {', '.join(alike)}")))
-            note = replace(note, flags=(*note.flags, IDENTICAL_FILE), reason=reason)  # noqa: PLW2901
+            note = structs.replace(note, flags=(*note.flags, IDENTICAL_FILE), reason=reason)  # noqa: PLW2901
         found.append(note)
     return found
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
+from msgspec.structs import replace
 
 from grader.authoring import Case, Cell, Check, Implementation, Question, Written
 from grader.judge.diagnose import Explanation, diagnosis, explains

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from grader.authoring import Case, Cell, Check, Question, Tolerance, View, whole
 from grader.judge.difference import (

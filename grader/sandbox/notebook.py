@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import re
 import tempfile
@@ -11,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from grader.authoring import Cell, Question, Trial
 from grader.errors import SandboxError
@@ -225,8 +226,7 @@ class _Run:
             if way and seen.trials:
                 others[key].append(seen)
         return {
-            key: dataclasses.replace(self.seen[key, 0], others=tuple(others[key]))
-            for key in self.questions
+            key: replace(self.seen[key, 0], others=tuple(others[key])) for key in self.questions
         }
 
     def _failures(self) -> tuple[CellFailure, ...]:
@@ -383,9 +383,7 @@ class _Run:
             seen = self._read(running, runs, asking, messages)
         except SandboxError:
             return  # as it was seen without
-        self.seen[asking] = dataclasses.replace(
-            self.seen[asking], helped=seen.trials, stand_ins=tuple(needed)
-        )
+        self.seen[asking] = replace(self.seen[asking], helped=seen.trials, stand_ins=tuple(needed))
 
     async def _read_notes(self, running: Kernel) -> None:
         try:

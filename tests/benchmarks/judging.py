@@ -7,7 +7,6 @@ measures and prints, and asserts nothing: machines differ.
 """
 
 import argparse
-import dataclasses
 import itertools
 import json
 import os
@@ -19,6 +18,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from meter import Meter
+from msgspec import structs
 
 from grader.config import settings
 from grader.judge.questions import judge_question
@@ -50,8 +50,8 @@ def made_class(samples, students, folder, manifest):
             for number, record in zip(range(students), of_kind, strict=False):
                 student = f"B139{number:05}"
                 path = f"{student}_week14_{kind}_homework.ipynb"
-                submission = dataclasses.replace(record.submission, student=student, path=path)
-                store.save(dataclasses.replace(record, submission=submission))
+                submission = structs.replace(record.submission, student=student, path=path)
+                store.save(structs.replace(record, submission=submission))
                 notes.append(FileNote(path, "graded", f"{number:064}", student, kind))
         store.save_notes(notes)
         store.write("run.json", json.dumps(manifest).encode())

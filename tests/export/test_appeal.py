@@ -106,7 +106,7 @@ def test_the_same_evidence_has_the_same_bytes_and_nothing_of_others():
 
 
 def test_flags_that_another_student_s_file_raised_are_not_evidence():
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     grade = graded(wrong)
     flags = ("identical_file", "only_published", "similar_code")
@@ -128,7 +128,7 @@ def test_the_notebook_is_in_it_by_the_name_that_was_asked_for():
 
 
 def test_an_id_that_is_a_command_is_quoted_in_what_a_reader_types():
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     _, files = packed(replace(graded(wrong), student="$(x)"))
 

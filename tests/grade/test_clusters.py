@@ -1,9 +1,8 @@
 """Equal wrong results of several students that nobody has an explanation for."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from msgspec import structs
 
 from grader.grade.clusters import clusters
 from grader.model import (
@@ -113,7 +112,7 @@ def test_a_cluster_has_its_claim_its_counterexample_and_the_largest_comes_first(
         graded(1.0, shown=None),
         graded(1.0, shown="nothing"),
         graded(),
-        dataclasses.replace(graded(1.0), record=None),
+        structs.replace(graded(1.0), record=None),
         NotebookGrade("colab1", Outcome.PASSED, (Judgement("q", "Q", Outcome.PASSED, 1, 1, ()),)),
     ],
     ids=["known", "blank", "did not return", "nothing shown", "not asked", "no record", "right"],
@@ -137,11 +136,11 @@ def test_what_was_judged_in_place_of_a_later_answer_is_compared_as_that():
         (judgement,) = notebook.judgements
         asked = {"t": Asked("d", (observation(value),))}
         others = (Observed(None), Observed(Found("f", Place(1, 1), 2), asked))
-        observed = dataclasses.replace(notebook.record.observed["q"], others=others)
-        return dataclasses.replace(
+        observed = structs.replace(notebook.record.observed["q"], others=others)
+        return structs.replace(
             notebook,
-            judgements=(dataclasses.replace(judgement, found=used),),
-            record=dataclasses.replace(notebook.record, observed={"q": observed}),
+            judgements=(structs.replace(judgement, found=used),),
+            record=structs.replace(notebook.record, observed={"q": observed}),
         )
 
     assert len(found(of_another(5.0, 1), graded(5.0))) == 1

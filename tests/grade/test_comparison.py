@@ -1,8 +1,7 @@
 """Whose points changed from one run to another, and why."""
 
-import dataclasses
-
 import pytest
+from msgspec import structs
 
 from grader.grade.comparison import Tables, comparison
 from grader.model import Setting
@@ -36,7 +35,7 @@ def test_a_run_is_the_same_as_itself():
     found = comparison(tables(ROW, RIGHT), tables(ROW, RIGHT))
 
     assert found.same
-    assert dataclasses.astuple(found) == ((), (), (), (), ())
+    assert structs.astuple(found) == ((), (), (), (), ())
 
 
 def test_points_that_changed_are_told_with_claim_misconception_and_totals():

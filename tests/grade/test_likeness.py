@@ -1,11 +1,11 @@
 """Which students' code is much the same, and which answers are simply everybody's."""
 
-import dataclasses
 import re
 from itertools import combinations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from grader.grade import likeness
 from grader.grade.likeness import likenesses, told
@@ -128,7 +128,7 @@ def test_a_disguised_copy_of_a_sample_student_is_found(name):
     path = STUDENTS / name / "colab3.py"
     cells = percent.split(path.read_text("utf-8"))[1]
     copy = [
-        dataclasses.replace(
+        structs.replace(
             cell, source="# mine\n" + re.sub(r"\b(pe|x|model|position)\b", r"my_\1", cell.source)
         )
         for cell in reversed(cells)
@@ -142,7 +142,7 @@ def test_a_disguised_copy_of_a_sample_student_is_found(name):
 
 def test_both_students_of_a_pair_are_flagged_in_that_notebook_and_in_code_alone():
     code = Judgement("q", "Q", Outcome.PASSED, 4.0, 4, ())
-    text = dataclasses.replace(code, question="t", written=True)
+    text = structs.replace(code, question="t", written=True)
     graded = NotebookGrade("colab1", Outcome.PASSED, (code, text))
     found = (
         Likeness("colab1", ("A", "B"), 0.9, 80),

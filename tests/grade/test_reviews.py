@@ -1,8 +1,7 @@
 """What people decided counts in place of what the rules said, for the file that they read."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from grader.grade.reviews import merged, reviewed
 from grader.model import (

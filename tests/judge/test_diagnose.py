@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from grader.authoring import Check, Question, Slip, case
 from grader.errors import AssignmentError
@@ -319,7 +320,7 @@ def test_a_call_of_its_own_has_a_reference_of_its_own_and_explains_nothing():
     # as a student's code is asked: the claim about the other call is no case of a misconception
     seen = handed_in(question, slipping(slope=0), SEED)
     half = handed_in(LINE, lambda x: line(x) / 2, SEED).trials["of_five by directly"]
-    seen = dataclasses.replace(seen, trials={**seen.trials, "of_five by by_half": half})
+    seen = structs.replace(seen, trials={**seen.trials, "of_five by by_half": half})
     judgement = judge_question(question, seen, SEED)
     assert [v.earned for v in judgement.verdicts] == [2, 0, 0, 0]
     assert judgement.finding.misconception == "flat"

@@ -3,11 +3,11 @@
 import math
 import sys
 import types
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from grader.judge.questions import judge_question
 from grader.model import Outcome

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from grader.authoring import Cell, Check, Question, Tolerance, Written, case
 from grader.judge.diagnose import diagnosis, explains
@@ -432,7 +433,7 @@ def test_right_code_that_reads_the_notebook_is_not_flagged():
 
 def test_a_changed_input_is_flagged_and_costs_nothing():
     def change(n, observation):
-        return dataclasses.replace(observation, changed=("argument 1",))
+        return structs.replace(observation, changed=("argument 1",))
 
     judgement = judge_question(DOUBLE, seen(double, change=change), SEED)
 
@@ -443,9 +444,9 @@ def test_a_changed_input_is_flagged_and_costs_nothing():
 def test_what_gives_another_result_the_second_time_is_flagged(again, flags):
     observed = seen(double)
     (first, *_) = observed.trials["few by directly"].observations
-    second = dataclasses.replace(first, value=first.value * again / 2)
+    second = structs.replace(first, value=first.value * again / 2)
 
-    judgement = judge_question(DOUBLE, dataclasses.replace(observed, again=second), SEED)
+    judgement = judge_question(DOUBLE, structs.replace(observed, again=second), SEED)
 
     assert (judgement.earned, judgement.flags) == (5.0, flags)
 
@@ -468,7 +469,7 @@ def test_a_claim_is_judged_only_if_it_was_asked():
     observed = seen(double)
     trials = {"printed by directly": observed.trials["printed by directly"]}
 
-    judgement = judge_question(DOUBLE, dataclasses.replace(observed, trials=trials), SEED)
+    judgement = judge_question(DOUBLE, structs.replace(observed, trials=trials), SEED)
 
     assert [verdict.claim for verdict in judgement.verdicts] == ["as printed"]
 
@@ -478,7 +479,7 @@ def test_a_claim_is_judged_only_if_it_was_asked():
 
 def helped(program, with_stand_in):
     """Observed of a program that may come to other results with a right answer beside it."""
-    return dataclasses.replace(seen(program), helped=seen(with_stand_in).trials)
+    return structs.replace(seen(program), helped=seen(with_stand_in).trials)
 
 
 def of_the_sum(x):

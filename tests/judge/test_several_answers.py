@@ -1,9 +1,10 @@
 """From several answers to a question to the one that counts, or to a person's decision."""
 
-from dataclasses import replace
+import dataclasses
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from grader.authoring import Cell
 from grader.judge.questions import judge_question, stand_ins
@@ -112,7 +113,7 @@ def test_of_two_orders_of_its_arguments_the_better_one_is_meant():
 
 
 def test_cells_that_make_the_same_are_answers_of_one_name():
-    question = replace(DOUBLE, target=Cell("doubled"))
+    question = dataclasses.replace(DOUBLE, target=Cell("doubled"))
     observed = answers(double, on_the_side, names=("doubled", "doubled"))
 
     assert told(observed, question)[0] == "needs_review"
@@ -131,7 +132,7 @@ def test_another_answer_that_could_not_be_asked_decides_nothing():
 
 
 def test_what_the_notebook_calls_is_its_last_answer_whichever_counts():
-    later = replace(DOUBLE, key="later", needs=["double"])
+    later = dataclasses.replace(DOUBLE, key="later", needs=["double"])
     observed = {"double": answers(double, untouched), "later": answers(tripled)}
 
     assert stand_ins([DOUBLE, later], observed, SEED) == {"later": ("double",)}

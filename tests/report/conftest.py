@@ -1,9 +1,8 @@
 """Gradebooks made up from the model's own types."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from grader.model import (
     CellFailure,

@@ -1,10 +1,10 @@
 """What the page of the class says beyond one student: how points lie, what is shared, flags."""
 
-import dataclasses
 import re
 from html import unescape
 
 import pytest
+from msgspec import structs
 
 from grader.model import Cluster, Counterexample, Likeness, Outcome
 from grader.report import overview
@@ -61,7 +61,7 @@ def test_pairs_are_told_the_most_alike_first_and_identical_files_apart(make):
         Likeness("colab2", ("C", "D"), 1.0, 90, identical=True),
         Likeness("colab3", ("A", "<C>"), 0.97, 80),
     )
-    book = dataclasses.replace(make.rich_class(), likenesses=pairs)
+    book = structs.replace(make.rich_class(), likenesses=pairs)
 
     shown = section(class_page(book), "likenesses")
 
@@ -77,7 +77,7 @@ def test_pairs_are_told_the_most_alike_first_and_identical_files_apart(make):
 def test_many_pairs_and_many_holders_are_folded(make):
     pairs = tuple(Likeness("colab1", ("A", f"B{n}"), 0.9, 70) for n in range(23))
     who = tuple(f"S{n}" for n in range(15))
-    book = dataclasses.replace(
+    book = structs.replace(
         make.rich_class(),
         likenesses=pairs,
         clusters=(Cluster("colab1", "q", "it is right", who, COUNTER),),
@@ -93,7 +93,7 @@ def test_many_pairs_and_many_holders_are_folded(make):
 
 def test_a_cluster_has_its_counterexample_and_links_to_who_is_in_it(make):
     cluster = Cluster("colab1", "softmax", "it is right", ("A", "B"), COUNTER)
-    book = dataclasses.replace(make.rich_class(), clusters=(cluster,))
+    book = structs.replace(make.rich_class(), clusters=(cluster,))
 
     shown = section(class_page(book), "mistakes")
 

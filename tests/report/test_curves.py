@@ -1,9 +1,9 @@
 """What is drawn of a training: the lines, their scale, and the same in words."""
 
-import dataclasses
 import math
 
 import pytest
+from msgspec import structs
 
 from grader.model import Curve, Losses, Training
 from grader.report.curves import drawn
@@ -110,7 +110,7 @@ def test_a_curve_of_one_loss_or_of_one_value_can_be_drawn():
 
 
 def test_the_students_page_shows_the_training_and_says_that_it_costs_nothing(make):
-    notebook = dataclasses.replace(make.notebook("colab3"), training=training(SAVED, RUN))
+    notebook = structs.replace(make.notebook("colab3"), training=training(SAVED, RUN))
     page = student_page(make.grade(notebook), make.gradebook())
 
     assert page.count('<svg class="curve" ') == 2

@@ -7,12 +7,12 @@ import re
 import shutil
 import sys
 import time
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from jinja2 import DictLoader, Environment
+from msgspec.structs import replace
 
 from grader.model import (
     CellFailure,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from grader.authoring import case
 from grader.errors import SandboxError
@@ -573,7 +574,7 @@ def compared(home):
 
 
 def compare(ground, notebooks):
-    handed_in = [replace(submission(cells), path=name) for name, cells in notebooks.items()]
+    handed_in = [structs.replace(submission(cells), path=name) for name, cells in notebooks.items()]
     question = asking("f", case(1))
     asked = {"colab1": {"f": (question, {t: Cases(t.draw(1)) for t in question.trials})}}
     return asyncio.run(differences(ground, handed_in, asked, (), 7, Limits()))

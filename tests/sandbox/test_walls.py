@@ -19,10 +19,11 @@ import sys
 import sysconfig
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from grader.authoring import case
 from grader.model import Limits
