@@ -149,6 +149,8 @@ class _Hidden:
 def publish(*messages):
     """Send messages, and wait until they have left: the next call may end this process at once."""
     stream(messages)
+    if hasattr(SHELL.kernel, "send"):
+        SHELL.kernel.send()
 
 
 def stream(messages):
