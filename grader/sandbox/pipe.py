@@ -38,7 +38,7 @@ FORK_SECONDS = 10.0  # until a fork of a kernel answers: it takes milliseconds
 SEND_SECONDS = 5.0  # in which a kernel takes some of what it is sent
 FRAME_BYTES = 32 * 2**20  # of one message: a result may have 16 MB, and comes as text
 MOST_PARTS = 2_000_000  # brackets and commas of one message: small lists weigh far more than bytes
-READ_BYTES = 2**18
+READ_BYTES = 2**16  # room for twice as many is not kept, but mapped anew for each read
 HEAD = struct.Struct("<I")
 
 BOOT = """

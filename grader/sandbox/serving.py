@@ -40,7 +40,8 @@ from jupyter_client.session import Session
 from traitlets import Any
 from traitlets.config import Config
 
-CHUNK = 2**18  # characters of one stream message, and bytes of one read
+CHUNK = 2**18  # characters of one stream message
+READ_BYTES = 2**16  # room for twice as many is not kept, but mapped anew for each read
 SECONDS = 0.2  # for which what is written may wait for more
 RAW_SECONDS = 0.001  # between two looks at whether what was written below it has been read
 RAW_WAITS = 200  # such looks at most: a program may go on writing for ever
@@ -467,7 +468,7 @@ async def _life(wire):
     received, descriptors = bytearray(), []
     while True:
         while len(received) < 4 or len(received) < 4 + HEAD.unpack_from(received)[0]:
-            data, more, *_ = socket.recv_fds(wire, CHUNK, 4)
+            data, more, *_ = socket.recv_fds(wire, READ_BYTES, 4)
             if not data:
                 return
             received += data
