@@ -184,6 +184,25 @@ def decode(data):
     return _Decoder().decode(data, 0)
 
 
+def restored(data):
+    """The same, of data that this grader itself has encoded: nothing is checked."""
+    if type(data) is not dict:
+        return data
+    ((tag, body),) = data.items()
+    if tag == "a":
+        dtype, shape, text = body
+        return np.ndarray(shape, DTYPES[dtype], a2b_base64(text)).copy()
+    if tag == "f":
+        return float(body)
+    if tag == "d":
+        keys, values = ([restored(item) for item in items] for items in body)
+        return dict(zip(keys, values, strict=True))
+    if tag == "o":
+        return Opaque(body)
+    items = [restored(item) for item in body]
+    return items if tag == "l" else tuple(items)
+
+
 class _Decoder(_Bounds):
     # by type(data), the likeliest first: JSON makes no others, and a question has hundreds of parts
     def decode(self, data, depth):

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from grader import wire
-from grader.wire import MAX_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_TEXT, Opaque, WireError, decode, encode
+from grader.wire import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_TEXT,
+    Opaque,
+    WireError,
+    decode,
+    encode,
+    restored,
+)
 
 
 def crossed(value):
@@ -53,6 +63,16 @@ values = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+@given(values | st.just(Opaque("Adder")) | st.just([float("nan"), -0.0, 10**20]))
+def test_what_is_restored_without_a_check_is_what_is_decoded_with_all(value):
+    data = json.loads(json.dumps(encode(value)))
+    one, other = restored(data), decode(data)
+
+    assert same(one, other)
+    if isinstance(one, np.ndarray):
+        assert one.flags.writeable and one.flags.owndata
 
 
 @given(values)

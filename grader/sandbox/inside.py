@@ -7,7 +7,6 @@ That the code of the notebook could change all of it is taken for granted; it wo
 answers that it cannot know to be right.
 """
 
-import ast
 import asyncio
 import builtins
 import contextlib
@@ -32,10 +31,13 @@ from collections import Counter
 import grader_shared
 import numpy as np
 from grader_colab import install
-from grader_wire import EXACT, WireError, decode, encode
+from grader_wire import EXACT, WireError, encode
+from grader_wire import restored as decode
 
 MIME = "application/x-grader+json"
+UNCHANGING = frozenset((bool, int, float, str, type(None)))
 TOGETHER = 2**20  # characters of results that are held until they leave
+LOAD_GLOBAL, EXTENDED_ARG = dis.opmap["LOAD_GLOBAL"], dis.opmap["EXTENDED_ARG"]
 WORD = re.compile(r"[^\W\d_]+|\d+")
 IN_NOTEBOOK = re.compile(r" \(<(?:run|handed in) \d+>, line \d+\)")  # of a SyntaxError
 
@@ -149,6 +151,8 @@ class _Hidden:
 def publish(*messages):
     """Send messages, and wait until they have left: the next call may end this process at once."""
     stream(messages)
+    if hasattr(SHELL.kernel, "send"):
+        SHELL.kernel.send()
 
 
 def stream(messages):
@@ -195,7 +199,7 @@ def answer(request):
     request = json.loads(request)
     if len(sys.modules) < len(LOADED):  # a notebook that empties it is still asked
         sys.modules.update({n: m for n, m in LOADED.items() if n not in sys.modules})
-    with _no_event_loop():
+    with _no_event_loop(), warnings.catch_warnings(module=warnings):
         if request["careful"]:
             for message in _answers(request):
                 publish(message)
@@ -248,7 +252,7 @@ def _answers_of(request, ns):
     stand_ins = {}
     for names, source in request["stand_ins"]:
         stand_ins.update(dict.fromkeys(names, _function(source, "<stand-in>")))
-    parameters = {id(one): _parameters(one) for one in (target, by_name)}
+    parameters = {id(one): _parameters(one) for one in (target, by_name) if one is not None}
     cases = [(trial, encoded) for trial in request["trials"] for encoded in trial["cases"]]
     for number, (trial, encoded) in enumerate([*cases, *cases[:1]]):  # and the first once more
         seed(request["seed"])
@@ -304,16 +308,17 @@ def _one_case(target, parameters, call, encoded, ns, stand_ins):
 
 
 def _tried(target, call, args, given, ns):
-    names = [*(f"argument {i + 1}" for i in range(len(args))), *given]
-    before = [_digest(value) for value in (*args, *given.values())]
+    inputs = [*((f"argument {i}", value) for i, value in enumerate(args, 1)), *given.items()]
+    inputs = [(name, value) for name, value in inputs if type(value) not in UNCHANGING]
+    before = [_digest(value) for _, value in inputs]
     saved = dict(ns)
     try:
         if isinstance(target, _Rerun):
             target.given = given
         else:
             ns.update(given)
-        with _silence(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _silence():
+            warnings.simplefilter("ignore")  # also where an earlier call has set others
             value = call(target, *args)
     except KeyboardInterrupt:
         return {"outcome": "interrupted"}
@@ -323,8 +328,9 @@ def _tried(target, call, args, given, ns):
             outcome = "blocked" if isinstance(error, LookupError) else "unasked"
         return {"outcome": outcome, "error": _said(error), "where": _where(error)}
     else:
-        after = [_digest(value) for value in (*args, *given.values())]
-        changed = [n for n, was, now in zip(names, before, after, strict=True) if was != now]
+        changed = [
+            name for (name, value), was in zip(inputs, before, strict=True) if _digest(value) != was
+        ]
         try:
             return {"outcome": "passed", "value": encode(value), "changed": changed}
         except (WireError, MemoryError, RecursionError) as error:
@@ -367,6 +373,9 @@ def _like(value, own, shapes=True):
     its `own` value of that name is such.  The numbers stay as they are."""
     if own is None:  # as for most
         return value
+    plain = type(own) is type(value) is np.ndarray
+    if plain and own.ndim == value.ndim and own.dtype == value.dtype:  # as for most of the others
+        return value
     torch = sys.modules.get("torch")
     if isinstance(value, list) and isinstance(own, (list, tuple)) and len(own):
         items = [_like(item, own[0], shapes) for item in value]
@@ -406,19 +415,20 @@ def _silence():
     """What is printed in a call goes nowhere, and what cannot fail to be printed is not even made
     into text: for arrays that takes longer than the calls themselves."""
     nowhere, own = _Nowhere(), builtins.print
+    streams = sys.stdout, sys.stderr
 
     def unprinted(*values, sep=" ", end="\n", file=None, flush=False):
         unseen = file is None and sys.stdout is nowhere
         if not (unseen and type(sep) is type(end) is str and all(map(_can_be_printed, values))):
             own(*values, sep=sep, end=end, file=file, flush=flush)
 
-    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        if type(own) is types.BuiltinFunctionType:  # and none of the notebook's
-            builtins.print = unprinted
-        try:
-            yield
-        finally:
-            builtins.print = own
+    sys.stdout = sys.stderr = nowhere
+    if type(own) is types.BuiltinFunctionType:  # and none of the notebook's
+        builtins.print = unprinted
+    try:
+        yield
+    finally:
+        builtins.print, (sys.stdout, sys.stderr) = own, streams
 
 
 def _can_be_printed(value, deep=3):
@@ -436,11 +446,11 @@ def _can_be_printed(value, deep=3):
 def _digest(value):
     """What tells whether a value has changed: arrays by their bytes, and what holds arrays."""
     kind = type(value)
-    if issubclass(kind, np.ndarray) and value.dtype != object:
+    if issubclass(kind, np.ndarray) and not value.dtype.hasobject:
         return kind, value.dtype, value.shape, value.tobytes()
     if kind in (list, tuple):
         return kind, [_digest(item) for item in value]
-    if kind in (bool, int, float, str, type(None)):
+    if kind in UNCHANGING:
         return kind, repr(value)
     try:
         return json.dumps(encode(value))
@@ -558,17 +568,14 @@ def _home(value):
 
 
 def _execute(statement, ns):
-    exec(_compiled(statement["source"], statement["index"], statement["cell"]), ns)
-
-
-_parsed = functools.cache(ast.parse)
+    exec(_compiled(statement["text"], statement["source"], statement["cell"]), ns)
 
 
 @functools.cache
-def _compiled(source, index, cell):
+def _compiled(text, source, cell):
     name = f"<handed in {cell}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    return compile(ast.Module([_parsed(source).body[index]], []), name, "exec")
+    return compile(text, name, "exec")
 
 
 # its arguments ---------------------------------------------------------------------------
@@ -814,14 +821,27 @@ def _reads(target, ns):
             }
             if not known:
                 continue
-            # the names of attributes stand among those of globals
-            for name in {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}:
+            for name in _globals(code):
                 value = known.get(name)
                 if isinstance(value, (types.FunctionType, type)):
                     todo.append(value)
                 elif name in known:
                     data.add(name)
     return data
+
+
+def _globals(code):
+    """The names that are read as globals; those of attributes stand among the code's names as well.
+
+    It reads bytes, as dis does, which says far more of them and takes ten times as long.
+    """
+    found, number = set(), 0
+    for operation, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        number = number << 8 | low
+        if operation == LOAD_GLOBAL:
+            found.add(code.co_names[number >> 1])
+        number = number if operation == EXTENDED_ARG else 0
+    return found
 
 
 def _may_tell(value):

@@ -101,6 +101,15 @@ class _Client(NotebookClient):
     ) -> None:
         self.reply = execute_reply["content"]
 
+    def take(self, text: Any) -> None:
+        """Keep what came for what was asked, as far as there is room for it."""
+        wanted = self.received is not None and len(self.received) < self.most
+        if self.received is not None and wanted and isinstance(text, str):
+            self.room -= len(text)
+            if self.room >= 0:
+                self.received.append(text)
+                self.arrived = time.monotonic()
+
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         content, kind = msg["content"], msg["msg_type"]
         length = 0
@@ -108,13 +117,7 @@ class _Client(NotebookClient):
             length = len(content.get("text", ""))
         elif kind in KEPT:
             if MIME in content.get("data", {}):
-                text = content["data"][MIME]
-                wanted = self.received is not None and len(self.received) < self.most
-                if self.received is not None and wanted and isinstance(text, str):
-                    self.room -= len(text)
-                    if self.room >= 0:
-                        self.received.append(text)
-                        self.arrived = time.monotonic()
+                self.take(content["data"][MIME])
                 return None
             length = len(json.dumps(content))
         elif kind.startswith("comm"):  # for widgets, of which there are none here

@@ -23,12 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nbclient.exceptions import CellExecutionComplete, DeadKernelError
+from nbclient.exceptions import DeadKernelError
 
 from grader.errors import PipeError, SandboxError
 from grader.model import Limits
 from grader.sandbox import outer, processes
-from grader.sandbox.kernel import MIME, Kernel, Kernels, Spot, codes
+from grader.sandbox.kernel import Kernel, Kernels, Spot, codes
 from grader.sandbox.ladder import Rung
 
 # each needs only former ones
@@ -38,7 +38,7 @@ FORK_SECONDS = 10.0  # until a fork of a kernel answers: it takes milliseconds
 SEND_SECONDS = 5.0  # in which a kernel takes some of what it is sent
 FRAME_BYTES = 32 * 2**20  # of one message: a result may have 16 MB, and comes as text
 MOST_PARTS = 2_000_000  # brackets and commas of one message: small lists weigh far more than bytes
-READ_BYTES = 2**18
+READ_BYTES = 2**16  # room for twice as many is not kept, but mapped anew for each read
 HEAD = struct.Struct("<I")
 
 BOOT = """
@@ -365,6 +365,8 @@ class PipeClient:
         self.first: asyncio.Future[dict[str, Any]] | None = None
         self.reading: dict[int, asyncio.AbstractEventLoop] = {}  # descriptors, and where they are
         self.under_way = False  # whether what comes is to be read
+        self.take: Callable[[str], None] | None = None  # results, while there is a question
+        self.answered: asyncio.Future[dict[str, Any]] | None = None
         self.decoders = {
             name: codecs.getincrementaldecoder("utf-8")("replace") for name in manager.raw
         }
@@ -418,21 +420,19 @@ class PipeClient:
     # ours
 
     async def ask(
-        self, function: str, arguments: Sequence[str], took: Callable[[dict[str, Any]], Any]
+        self, function: str, arguments: Sequence[str], take: Callable[[str], None]
     ) -> dict[str, Any]:
-        """What a function of inside.py replies; each message goes to `took` until that raises
-        CellExecutionComplete."""
-        asked = self._send("ask_request", {"function": function, "arguments": arguments})
-        with contextlib.suppress(CellExecutionComplete):
-            while True:
-                message = await self.iopub_channel.get_msg()
-                if message["parent_header"].get("msg_id") == asked:
-                    took(message)
-        while True:
-            message = await self.shell_channel.get_msg()
-            if message["parent_header"].get("msg_id") == asked:
-                content: dict[str, Any] = message["content"]
-                return content
+        """What a function of inside.py replies; each result goes to `take`, and whatever else
+        comes nowhere."""
+        if self.shell_channel.dead:
+            raise DeadKernelError("Kernel died")
+        self.take, self.answered = take, asyncio.get_running_loop().create_future()
+        try:
+            self._send_frame(b"q", "\n".join((function, *arguments)).encode())
+            self._read()
+            return await self.answered
+        finally:
+            self.take = None
 
     # the wire's side
 
@@ -458,8 +458,10 @@ class PipeClient:
 
         Raises DeadKernelError if there is none, or it does not take descriptors at once.
         """
-        data = json.dumps(content).encode("ascii")
-        data = HEAD.pack(len(data) + 1) + channel + data
+        self._send_frame(channel, json.dumps(content).encode("ascii"), descriptors)
+
+    def _send_frame(self, channel: bytes, body: bytes, descriptors: Sequence[int] = ()) -> None:
+        data = HEAD.pack(len(body) + 1) + channel + body
         wire = self.manager.wire
         if wire is None:
             raise DeadKernelError("Kernel died")
@@ -558,9 +560,8 @@ class PipeClient:
     def _took(self, channel: int, body: bytes) -> bool:
         """Whether the frame was a message, which is handed on."""
         if channel == ord("r"):
-            self.iopub_channel.put(
-                self._said("display_data", {"data": {MIME: body.decode("utf-8", "replace")}})
-            )
+            if self.take is not None:
+                self.take(body.decode("utf-8", "replace"))
             return True
         if sum(map(body.count, (b"[", b"{", b","))) > MOST_PARTS:
             return False
@@ -574,21 +575,30 @@ class PipeClient:
             if self.first is not None and not self.first.done():
                 self.first.set_result(message)
             return True
+        if channel == ord("a"):
+            if self.answered is not None and not self.answered.done():
+                self._all_came()
+                self.answered.set_result(message)
+            return True
         parts = (message.get(part) for part in ("header", "parent_header", "content"))
         if not all(isinstance(part, dict) for part in parts) or "msg_type" not in message:
             return False
+        if self.take is not None:
+            return True  # what a question shows is nobody's output
         if channel == ord("s"):
             self.shell_channel.put(message)
             return True
         ended = message["content"].get("execution_state") == "idle"
         ended = ended and message["parent_header"].get("msg_id") == self.current
         if ended:
-            for name, descriptor in self.manager.raw.items():
-                self._take_raw(name, descriptor)
+            self._all_came()
         self.iopub_channel.put(message)
-        if ended:
-            self.under_way = False
         return True
+
+    def _all_came(self) -> None:
+        for name, descriptor in self.manager.raw.items():
+            self._take_raw(name, descriptor)
+        self.under_way = False
 
     def _said(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
         """A message of the request that is under way."""
@@ -616,7 +626,8 @@ class PipeClient:
                 self.reading.pop(descriptor).remove_reader(descriptor)
             return
         text = self.decoders[name].decode(data)
-        self.iopub_channel.put(self._said("stream", {"name": name, "text": text}))
+        if self.take is None:
+            self.iopub_channel.put(self._said("stream", {"name": name, "text": text}))
 
     def _die(self, said: dict[str, Any]) -> None:
         for name, descriptor in self.manager.raw.items():
@@ -628,6 +639,8 @@ class PipeClient:
             self.first.set_result(said)
         self.shell_channel.die()
         self.iopub_channel.die()
+        if self.answered is not None and not self.answered.done():
+            self.answered.set_exception(DeadKernelError("Kernel died"))
 
 
 class PipeManager:
@@ -692,12 +705,10 @@ class PipeManager:
             signal.pidfd_send_signal(self.process, signal.SIGINT)
 
     async def ask(self, client: Any, cell: Any, index: int, function: str, *arguments: str) -> None:
-        """Call a function of inside.py.  What it sends is of this cell, but nbclient does not run
-        it: that would cost as much as a short question."""
+        """Call a function of inside.py, past nbclient: that would cost as much as a short
+        question."""
         connection: PipeClient = client.kc
-        client.reply = await connection.ask(
-            function, arguments, lambda message: client.process_message(message, cell, index)
-        )
+        client.reply = await connection.ask(function, arguments, client.take)
 
     def end(self, why: str) -> None:
         """Kill it and all that it started, for a reason that will be told."""

@@ -4,12 +4,14 @@ This file's text runs inside.  `warm` makes all of the kernel that needs no conn
 the fork; `serve` is the fork's life.  There is no zmq, no thread, no port and no key.
 
 A frame is a length (4 bytes, little-endian), a channel (1 byte: s shell, i iopub, r results, f a
-fork, e an end before the beginning) and JSON.
+fork, e an end before the beginning) and JSON; or a question (q: the name of a function, a line's
+end, and what it is given), which is no Jupyter message, nor is the reply to it (a).
 """
 
 import _posixsubprocess
 import ast
 import asyncio
+import contextlib
 import fcntl
 import functools
 import io
@@ -38,7 +40,8 @@ from jupyter_client.session import Session
 from traitlets import Any
 from traitlets.config import Config
 
-CHUNK = 2**18  # characters of one stream message, and bytes of one read
+CHUNK = 2**18  # characters of one stream message
+READ_BYTES = 2**16  # room for twice as many is not kept, but mapped anew for each read
 SECONDS = 0.2  # for which what is written may wait for more
 RAW_SECONDS = 0.001  # between two looks at whether what was written below it has been read
 RAW_WAITS = 200  # such looks at most: a program may go on writing for ever
@@ -66,9 +69,8 @@ class _Socket:
         self.put(channel, _dumps(message).encode("ascii"))
 
     def tell(self, text):
-        """Send what is no message, and wait until it has left."""
+        """Let a result leave, with the reply at the latest."""
         self.put(b"r", text.encode("utf-8", "replace"))
-        self.send()
 
     def put(self, channel, data):
         if self.pid != _getpid():
@@ -466,7 +468,7 @@ async def _life(wire):
     received, descriptors = bytearray(), []
     while True:
         while len(received) < 4 or len(received) < 4 + HEAD.unpack_from(received)[0]:
-            data, more, *_ = socket.recv_fds(wire, CHUNK, 4)
+            data, more, *_ = socket.recv_fds(wire, READ_BYTES, 4)
             if not data:
                 return
             received += data
@@ -476,6 +478,8 @@ async def _life(wire):
         del received[:end]
         if channel == b"s":
             await _handled(_loads(body))
+        elif channel == b"q":
+            _asked(*body.decode().split("\n", 1))
         elif channel == b"f" and descriptors:
             wire = _forked(wire, descriptors.pop(0))
 
@@ -483,38 +487,44 @@ async def _life(wire):
 async def _handled(message):
     kernel = KERNEL
     kernel.set_parent([], message, channel="shell")
-    kind = message["header"]["msg_type"]
-    handler = _ask if kind == "ask_request" else kernel.shell_handlers[kind]
-    SOCKET.last = now = _monotonic()
-    for stream in (kernel._stdout, kernel._stderr):
-        stream.last = now
-    kernel.pre_handler_hook()  # from here on SIGINT is a KeyboardInterrupt
-    try:
+    handler = kernel.shell_handlers[message["header"]["msg_type"]]
+    with _interruptible():
         result = handler(kernel.shell_stream, [], message)
         if asyncio.iscoroutine(result):
             await result
-    except KeyboardInterrupt:
-        pass  # it came between a cell's end and its reply
-    finally:
-        kernel.post_handler_hook()
-    for stream in (kernel._stdout, kernel._stderr):
-        stream.flush()
     kernel._publish_status("idle", "shell")
     SOCKET.send()
 
 
-def _ask(stream, ident, message):
-    """Call one of our own functions, whatever the notebook has made of sys.modules and IPython."""
-    content = message["content"]
-    reply = {"status": "ok"}
-    KERNEL._forward_input()  # as for a cell: input() answers there too
+@contextlib.contextmanager
+def _interruptible():
+    """In here SIGINT is a KeyboardInterrupt; what is printed leaves when it has come together."""
+    streams = KERNEL._stdout, KERNEL._stderr
+    SOCKET.last = streams[0].last = streams[1].last = _monotonic()
+    KERNEL.pre_handler_hook()
     try:
-        ASKED[content["function"]](*content["arguments"])
-    except BaseException as error:
-        reply = {"status": "error", "ename": type(error).__name__, "evalue": str(error)[:1000]}
+        yield
+    except KeyboardInterrupt:
+        pass  # it came between the end and the reply
     finally:
-        KERNEL._restore_input()
-    KERNEL.session.send(stream, "execute_reply", reply, message)
+        KERNEL.post_handler_hook()
+    for stream in streams:
+        stream.flush()
+
+
+def _asked(function, *arguments):
+    """Call one of our own functions, whatever the notebook has made of sys.modules and IPython."""
+    reply = {"status": "ok"}
+    with _interruptible():
+        KERNEL._forward_input()  # as for a cell: input() answers there too
+        try:
+            ASKED[function](*arguments)
+        except BaseException as error:
+            reply = {"status": "error", "ename": type(error).__name__, "evalue": str(error)[:1000]}
+        finally:
+            KERNEL._restore_input()
+    SOCKET.add(b"a", reply)
+    SOCKET.send()
 
 
 _last_fork = None

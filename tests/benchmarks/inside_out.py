@@ -21,7 +21,7 @@ from pathlib import Path
 
 # appended to the zygote's own text; a board of sums that all forks share
 STAMPS = '''
-import mmap as _mmap, struct as _struct, time as _time
+import mmap as _mmap, resource as _resource, struct as _struct, time as _time
 
 _BOARD, _ROWS, _LAST = _mmap.mmap(-1, 65536), [], [0.0, 0.0]
 _NAMES = """zygote: fork a kernel
@@ -42,10 +42,15 @@ def _add(name, seconds):
     _struct.pack_into("dd", _BOARD, at, count + 1, total + seconds)
 
 
+def _used():
+    # a process whose CPU time is limited has its process_time() only from tick to tick
+    return sum(_resource.getrusage(_resource.RUSAGE_SELF)[:2])
+
+
 def _mark(name):
-    now = _time.process_time()
+    now = _used()
     _add(name, now - _LAST[0])
-    _LAST[0] = _time.process_time()
+    _LAST[0] = _used()
 
 
 _kernel, _become, _end = Zygote.kernel, Zygote.become_kernel, Zygote.end
@@ -62,6 +67,7 @@ def _stamped_become(self, *arguments):
     _mark("kernel: forked")
     serving, up = sys.modules["grader_serving"], self.walls.up
     life, handled, forked = serving._life, serving._handled, serving._forked
+    asked = serving._asked
     seen = {"cells": 0, "fork": False}
 
     def stamped_up(run):
@@ -74,11 +80,13 @@ def _stamped_become(self, *arguments):
 
     async def stamped_handled(message):
         await handled(message)
-        if message["header"]["msg_type"] == "ask_request":
-            _mark("questions: asked" if seen["fork"] else "kernel: asked")
-        elif message["header"]["msg_type"] == "execute_request":
+        if message["header"]["msg_type"] == "execute_request":
             seen["cells"] += 1
             _mark("kernel: first cell" if seen["cells"] == 1 else "kernel: other cells")
+
+    def stamped_asked(*words):
+        asked(*words)
+        _mark("questions: asked" if seen["fork"] else "kernel: asked")
 
     def stamped_forked(wire, descriptor):
         made = forked(wire, descriptor)
@@ -91,6 +99,7 @@ def _stamped_become(self, *arguments):
 
     self.walls.up, serving._life = stamped_up, stamped_life
     serving._handled, serving._forked = stamped_handled, stamped_forked
+    serving._asked = stamped_asked
     return _become(self, *arguments)
 
 
@@ -112,8 +121,8 @@ _become = Zygote.become_kernel
 
 def _profiled_become(self, *arguments):
     serving, up = sys.modules["grader_serving"], self.walls.up
-    life, handled, forked = serving._life, serving._handled, serving._forked
-    kept = [None, _cprofile.Profile(_time.process_time), os.urandom(8).hex()]
+    asked, handled, forked = serving._asked, serving._handled, serving._forked
+    kept = [None, _cprofile.Profile(_time.thread_time), os.urandom(8).hex()]
 
     def profiled_up(run):
         kept[0] = os.dup(2)  # of the zygote, whose errors the host reads
@@ -123,6 +132,15 @@ def _profiled_become(self, *arguments):
         kept[1].enable()
         await handled(message)
         kept[1].disable()
+        tell()
+
+    def profiled_asked(*words):
+        kept[1].enable()
+        asked(*words)
+        kept[1].disable()
+        tell()
+
+    def tell():
         # it may be killed at any time, so all of it is written anew; the last counts
         kept[1].create_stats()
         stats = _base64.b64encode(_marshal.dumps(kept[1].stats)).decode()
@@ -131,11 +149,12 @@ def _profiled_become(self, *arguments):
     def profiled_forked(wire, descriptor):
         made = forked(wire, descriptor)
         if made is not wire:
-            kept[1:] = [_cprofile.Profile(_time.process_time), os.urandom(8).hex()]
+            kept[1:] = [_cprofile.Profile(_time.thread_time), os.urandom(8).hex()]
         return made
 
     self.walls.up = profiled_up
     serving._handled, serving._forked = profiled_handled, profiled_forked
+    serving._asked = profiled_asked
     return _become(self, *arguments)
 
 

@@ -62,6 +62,11 @@ CELLS = [
     "def prints_arrays(x):\n    made = []\n"
     "    with np.printoptions(formatter={'all': lambda item: made.append(item) or ''}):\n"
     "        print('x', [np.ones(2), (x, 1.5)], np.ones((2, 2)))\n    return len(made)",
+    "import warnings\n\ndef warns(x):\n    warnings.warn('careful')\n"
+    "    warnings.simplefilter('error')\n    return len(warnings.filters)",
+    "def reads_far(x):\n    if x is None:\n        "
+    + "; ".join(f"x.a{number}" for number in range(200))
+    + "; x.D\n    return N",
 ]
 
 RETURNED = {
@@ -132,6 +137,8 @@ def observed(observe):
         asking("pops", case(3, given={"D": [1, 2]}), call=pop_from),
         asking("objects", case(1)),
         asking("draws", case(1), case(2)),
+        asking("warns", case(1), case(2)),
+        asking("reads_far", case(1)),
         asking("absent", case(1)),
         asking("sizes", case(1), key="sizes again"),
     ]
@@ -201,6 +208,14 @@ def test_each_call_finds_the_same_unseeded_numbers(observed):
     one, other = seen(observed[1]["draws"])
 
     assert one.value == other.value
+
+
+def test_a_call_is_warned_of_nothing_whatever_an_earlier_one_has_asked_for(observed):
+    assert [o.outcome for o in seen(observed[1]["warns"])] == [Outcome.PASSED] * 2
+
+
+def test_what_a_long_function_reads_is_told_from_attributes(observed):
+    assert observed[1]["reads_far"].reads == ("N",)
 
 
 HARMFUL = """import os, time

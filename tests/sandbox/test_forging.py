@@ -185,10 +185,14 @@ def messages(change):
     stream = inside.stream
     inside.stream = lambda several: stream(new for m in several for new in change(m))
 
-def send(message, parent=None, kernel=kernel):
+def send(message, parent=None, kernel=kernel, serving=serving):
     '''A message as a frame of its own, past everything that could be patched.'''
     text = message if isinstance(message, str) else json.dumps(message)
     text = "[" + text + "]"
+    if serving:
+        serving.SOCKET.tell(text)
+        serving.SOCKET.send()
+        return
     kernel.session.send(kernel.iopub_socket, "display_data",
                         {"data": {inside.MIME: text}, "metadata": {}, "transient": {}},
                         parent or kernel.get_parent("shell"))
@@ -693,7 +697,24 @@ inside.PUBLISH = lambda data, metadata, **more: [real(data, metadata) for _ in r
 for parent in parents(30):
     kernel.session.send(kernel.shell_stream if serving else kernel.iopub_socket, "execute_reply",
                         {"status": "ok", "execution_count": 5}, parent)
-    kernel.session.send(kernel.iopub_socket, "status", {"execution_state": "idle"}, parent)""",
+    kernel.session.send(kernel.iopub_socket, "status", {"execution_state": "idle"}, parent)
+    if serving:
+        serving.SOCKET.add(b"a", {"status": "ok"})""",
+    "a reply before the results": """
+def replied(request, real=inside.answer):
+    if serving:
+        serving.SOCKET.add(b"a", {"status": "ok"})
+        serving.SOCKET.send()
+    real(request)
+answers(replied)""",
+    "a reply in the middle": """
+def replied(request, real=inside.answer):
+    send(found(json.loads(request)["name"]))
+    if serving:
+        serving.SOCKET.add(b"a", {"status": "error", "ename": "KeyboardInterrupt"})
+        serving.SOCKET.send()
+    real(request)
+answers(replied)""",
 }
 
 BEHAVING = {  # what runs beside and behind
@@ -1301,7 +1322,7 @@ def send(number):
 def test_small_lists_without_an_end_are_not_held_outside(observe):
     many = """
 text = '[{"case": %d, "outcome": "passed", "value": 1, "x": [' + ",".join(["[]"] * 300_000) + "]}]"
-send = lambda number: inside.PUBLISH({inside.MIME: text % number}, {})"""
+send = lambda number: inside._send([text[1:-1] % number])"""
 
     tracemalloc.start()
     try:
