@@ -105,9 +105,10 @@ def departure(got: Any, right: Wanted) -> str | None:
 
 
 def numbers(value: Any) -> NDArray[np.float64] | None:
-    """The array of floats that NumPy makes of `value`, or None if it makes none."""
+    """The array of floats that NumPy makes of `value`, or None if it makes none.  It may be `value`
+    itself: nobody writes into it."""
     if _shape(value) is not None:
-        return np.array(value, np.float64)
+        return np.asarray(value, np.float64)
     if value is None or isinstance(value, (str, dict)) or _has_text(value):
         return None
     try:
@@ -161,7 +162,7 @@ def entries(value: Any) -> int:
     which there are none."""
     kind = type(value)
     if kind is np.ndarray:
-        return math.prod(max(1, length) for length in value.shape)
+        return int(value.size) or math.prod(max(1, length) for length in value.shape)
     if kind is list or kind is tuple:
         if set(map(type, value)) <= _FLOATS:
             return len(value)

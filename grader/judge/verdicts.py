@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -105,22 +105,23 @@ def _counterexample(
         call = as_typed(question, case)
         return Counterexample(call, None, drawn, observed.error, _shows(check))
     shown_by: Counterexample | None = None
-    for reading, change in product(readings(observed.value), (whole, *check.or_after)):
-        try:
-            # a form may make something of None, which would hide that a `return` is missing
-            formed = None if reading is None else change(question.form(reading))
-            got = None if reading is None else check.view(formed)
-            said = departure(got, expected)
-            if said is not None and reading is not None:
-                got = picture(formed)
-        except Exception as error:  # form and view may meet whatever a student returns
-            got = reading
-            said = difference(reading, question.form(right.value), question.tolerance)
-            said = said or f"got {shown(reading)}: {type(error).__name__}"
-        if said is None:
-            return None
-        if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
-            shown_by = Counterexample("", got, None, said, _shows(check))
+    for reading in readings(observed.value):
+        for change in (whole, *check.or_after):
+            try:
+                # a form may make something of None, which would hide that a `return` is missing
+                formed = None if reading is None else change(question.form(reading))
+                got = None if reading is None else check.view(formed)
+                said = departure(got, expected)
+                if said is not None and reading is not None:
+                    got = picture(formed)
+            except Exception as error:  # form and view may meet whatever a student returns
+                got = reading
+                said = difference(reading, question.form(right.value), question.tolerance)
+                said = said or f"got {shown(reading)}: {type(error).__name__}"
+            if said is None:
+                return None
+            if shown_by is None or (numbers(shown_by.got) is None and numbers(got) is not None):
+                shown_by = Counterexample("", got, None, said, _shows(check))
     return shown_by and replace(
         shown_by, call=as_typed(question, case), expected=picture(question.form(right.value))
     )

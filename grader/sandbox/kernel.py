@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,6 @@ class _Client(NotebookClient):
     allow_errors = True
     record_timing = False
     timeout = None
-    iopub_timeout = LOST_SECONDS
     raise_on_iopub_timeout = True
     on_notebook_start = on_cell_start = on_cell_execute = None  # type: ignore[assignment]
     on_cell_complete = on_cell_error = None  # type: ignore[assignment]
@@ -89,12 +88,18 @@ class _Client(NotebookClient):
         self.most = 0  # of them
         self.room = 0  # characters that they may have together
         self.arrived = 0.0  # when the last of them came
+        self.complete = False  # whether the cell's last output has come
         self.in_widget = False  # whether an Output widget takes what is shown
 
     def begin(self) -> None:
         """Make ready for the next request."""
-        self.reply, self.printed, self.in_widget = {}, 0, False
+        self.reply, self.printed, self.in_widget, self.complete = {}, 0, False, False
         self.over = asyncio.get_running_loop().create_future()
+
+    @property
+    def iopub_timeout(self) -> int | None:  # type: ignore[override]
+        """How long the reply waits for the last output; where that has come, no clock is set."""
+        return None if self.complete else LOST_SECONDS
 
     async def on_cell_executed(
         self, cell: Any, cell_index: int, execute_reply: dict[str, Any]
@@ -125,17 +130,20 @@ class _Client(NotebookClient):
             length = len(json.dumps(content))
         self.printed += length
         self.kept += length
-        if self.printed > self.most_bytes and not self.over.done():
+        asked = self.received is not None  # what a question shows is nobody's output
+        if self.printed > self.most_bytes and not asked and not self.over.done():
             self.over.set_result(None)
         if kind.startswith("comm") or (kind == "clear_output" and self.in_widget):
             return None  # what such a widget shows and clears stays below its cell
         room = self.printed <= self.most_bytes and self.kept <= 2 * self.most_bytes
-        asked = self.received is not None  # what a question shows is nobody's output
         if (length or kind == "clear_output") and (asked or not self.keeps or not room):
             return None
         try:
             return super().process_message(msg, cell, cell_index)
-        except (CellExecutionComplete, DeadKernelError):
+        except CellExecutionComplete:
+            self.complete = True
+            raise
+        except DeadKernelError:
             raise
         except Exception:
             if kind not in KEPT:
@@ -239,12 +247,8 @@ class Kernel:
         cell = _cell(source)
         self.client.begin()
         self.runs += 1
-        self.waits = None
-        task = asyncio.ensure_future(self.client.async_execute_cell(cell, self._place(cell)))
-        try:
-            how = await self._until_done(task, seconds)
-        finally:
-            await _ended(task)
+        work = self.client.async_execute_cell(cell, self._place(cell))
+        how = await self._until_done(work, seconds)
         if how in ("gone", "lost") or self.manager.why:
             self.alive = False
             too_much = "it sent more at once than can be read" if how == "lost" else ""
@@ -284,29 +288,77 @@ class Kernel:
             text = text.replace(path, name)
         return text
 
-    async def _until_done(self, task: asyncio.Future[Any], seconds: float) -> str:
+    async def _until_done(self, work: Coroutine[Any, Any, Any], seconds: float) -> str:
         """ "done", "late" or "over" (interrupted, and it ended), "stuck", "gone" or "lost"."""
-        over = self.client.over
-        try:
-            await self._patiently({task, over}, seconds)
-            if not task.done():
-                how = "over" if over.done() else "late"
-                if how == "over":
-                    # it may have ended: an interrupt in the middle of its reply loses the reply
-                    await asyncio.wait({task}, timeout=ENDING_SECONDS)
-                if not task.done():
-                    await self._interrupt()
-                    await asyncio.wait({task}, timeout=INTERRUPT_SECONDS)
-                if not task.done():
-                    return "stuck"
+        late, begun = False, time.monotonic()
+
+        async def watch() -> None:
+            nonlocal late
+            if await self._patiently(seconds, time.monotonic() - begun):
+                # it may have ended: an interrupt in the middle of its reply loses the reply
+                await asyncio.sleep(ENDING_SECONDS)
             else:
-                how = "done"
-            task.result()
-            return how
+                late = True
+            await self._interrupt()
+            await asyncio.sleep(INTERRUPT_SECONDS)
+
+        try:
+            ended = await self._watched(work, watch, seconds)
+            if ended is not None:
+                ended.result()
+                return "stuck"
         except CellTimeoutError:
             return "lost"
         except Exception:  # dead, or what it sends is no message: nbclient trusts a kernel
             return "gone"
+        if late:
+            return "late"
+        return "over" if self.client.over.done() else "done"
+
+    async def _watched(
+        self,
+        work: Coroutine[Any, Any, Any],
+        watch: Callable[[], Coroutine[Any, Any, None]],
+        seconds: float,
+    ) -> asyncio.Task[None] | None:
+        """None once `work` has come to its end; or the `watch` that came to its own before, upon
+        which the work is given up.
+
+        To watch begins once too much is printed, or some of the `seconds` have passed.  Most work
+        ends before, and is no task of its own: to make one and wait for it takes as long.
+        """
+        loop, me = asyncio.get_running_loop(), asyncio.current_task()
+        watching: asyncio.Task[None] | None = None
+
+        def begin(_: object = None) -> None:
+            nonlocal watching
+            if watching is None:
+                watching = loop.create_task(watch())
+                watching.add_done_callback(give_up)
+
+        def give_up(ended: asyncio.Task[None]) -> None:
+            if not ended.cancelled():
+                limit.reschedule(0)
+
+        self.waits = None
+        timer = loop.call_later(min(seconds / 2, UNWATCHED_SECONDS), begin)
+        self.client.over.add_done_callback(begin)
+        try:
+            async with asyncio.timeout(None) as limit:
+                await work
+        except Exception:
+            if limit.expired():
+                return watching
+            if me is not None and me.cancelling():  # nbclient would take it for the kernel's death
+                raise asyncio.CancelledError from None
+            raise
+        finally:
+            timer.cancel()
+            self.client.over.remove_done_callback(begin)
+            if watching is not None:
+                watching.remove_done_callback(give_up)
+                await _ended(watching)
+        return None
 
     async def _interrupt(self) -> None:
         with contextlib.suppress(RuntimeError, ProcessLookupError):
@@ -324,15 +376,12 @@ class Kernel:
         self.client.begin()
         self.client.received, self.client.most = [], most
         self.client.room = max(MOST_ANSWERED, most * MOST_FOR_EACH)
-        self.late, self.waits, self.asked = "", None, True
-        task = asyncio.ensure_future(
-            self.manager.ask(self.client, cell, self._place(cell), function, *arguments)
-        )
+        self.late, self.asked = "", True
+        work = self.manager.ask(self.client, cell, self._place(cell), function, *arguments)
         try:
-            await self._answered(task)
+            await self._answered(work)
             texts = self.client.received
         finally:
-            await _ended(task)
             self.client.received = None
         failed = self.client.reply.get("status") == "error"
         if failed and self.client.reply.get("ename") != "KeyboardInterrupt":
@@ -351,22 +400,28 @@ class Kernel:
                     messages += [message for message in several if isinstance(message, dict)]
         return messages[:most]
 
-    async def _answered(self, task: asyncio.Future[Any]) -> None:
-        self.late = await self._late(task)
-        if self.late:
-            await self._interrupt()
-            await self._patiently({task}, INTERRUPT_SECONDS)
-            if not task.done():
-                self.alive = False
-                return
-        if not task.cancelled() and task.exception() is not None:
-            self.alive, self.late = False, ""  # it died, which is seen only after a while
+    async def _answered(self, work: Coroutine[Any, Any, Any]) -> None:
+        asked = time.monotonic()
 
-    async def _late(self, task: asyncio.Future[Any]) -> str:
-        """Waits for the end of what was asked; why it has to be interrupted, "" if it has not."""
+        async def watch() -> None:
+            self.late = await self._late(asked)
+            await self._interrupt()
+            await self._patiently(INTERRUPT_SECONDS)
+
+        try:
+            ended = await self._watched(work, watch, self.limits.call_seconds)
+        except Exception:
+            self.alive, self.late = False, ""  # it died, which is seen only after a while
+            return
+        if ended is not None:
+            ended.result()
+            self.alive = False
+
+    async def _late(self, asked: float) -> str:
+        """Waits for what was asked until it has to be interrupted, and says why."""
         call = self.limits.call_seconds
         together = max(call, self.limits.cell_seconds)
-        asked, waited = time.monotonic(), self.waited
+        waited, passed = self.waited, time.monotonic() - asked
 
         def last() -> float:
             return asked + together + min(self.waited - waited, MOST_HELD_UP * together)
@@ -374,31 +429,29 @@ class Kernel:
         while True:
             since = max(asked, self.client.arrived)
             ends = min(since + call, last())
-            await self._patiently({task}, ends - time.monotonic())
-            if task.done():
-                return ""
+            await self._patiently(ends - time.monotonic() + passed, passed)
+            passed = 0.0
             if time.monotonic() >= last():
                 return f"its calls together took more than {together:g} s"
             if ends == since + call and max(asked, self.client.arrived) == since:
                 return f"the call did not end within {call:g} s"
 
-    async def _patiently(self, awaited: set[asyncio.Future[Any]], seconds: float) -> None:
-        """Wait for one of these for so long, and then for as long again as the kernel had to wait
-        for a processor, which is no fault of the notebook's; MOST_HELD_UP times at most."""
-        left, room = seconds, MOST_HELD_UP * seconds
-        if self.waits is None:  # most end before anybody looks, which takes as long as they
-            unwatched = min(seconds / 2, UNWATCHED_SECONDS)
-            if await _done(awaited, unwatched):
-                return
-            left -= unwatched
+    async def _patiently(self, seconds: float, passed: float = 0.0) -> bool:
+        """Wait for so long, of which some may have passed, and then for as long again as the kernel
+        had to wait for a processor, which is no fault of the notebook's; MOST_HELD_UP times at
+        most.  Whether a cell has printed too much meanwhile, which ends it."""
+        left, room = seconds - passed, MOST_HELD_UP * seconds
+        if self.waits is None:
             self.waits = processes.waits(self.manager.pid)
-        while left > 0 and not await _done(awaited, left):
+        while not await _done(self.client.over, left):
             before, self.waits = self.waits, processes.waits(self.manager.pid)
             grown = (more - before.get(thread, 0.0) for thread, more in self.waits.items())
             left = min(max(grown, default=0.0), room)
-            left = left if left > SHORT_SECONDS else 0
+            if left <= SHORT_SECONDS:
+                return False
             room -= left
             self.waited += left
+        return True
 
     async def close(self) -> None:
         """Kill the kernel and every process that it left behind."""
@@ -418,10 +471,9 @@ def _cell(source: str) -> Any:
     )
 
 
-async def _done(awaited: set[asyncio.Future[Any]], seconds: float) -> bool:
-    """Whether one of these is done within that time."""
-    seconds = max(seconds, 0)
-    done, _ = await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+async def _done(awaited: asyncio.Future[None], seconds: float) -> bool:
+    """Whether it is done within that time."""
+    done, _ = await asyncio.wait({awaited}, timeout=max(seconds, 0))
     return bool(done)
 
 

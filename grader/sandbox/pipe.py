@@ -325,14 +325,13 @@ class _Channel:
 
     def put(self, message: dict[str, Any]) -> None:
         self.messages.append(message)
-        self._wake()
 
     def die(self) -> None:
         self.dead = True
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
-        if self.waiting is not None and not self.waiting.done():
+    def wake(self) -> None:
+        if (self.messages or self.dead) and self.waiting is not None and not self.waiting.done():
             self.waiting.set_result(None)
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
@@ -523,6 +522,16 @@ class PipeClient:
         self.reading.clear()
 
     def _came(self) -> None:
+        self._receive()
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Wake who waits for what has come; for the reply last, with which nbclient is done at once
+        if the last output has been seen."""
+        self.iopub_channel.wake()
+        self.shell_channel.wake()
+
+    def _receive(self) -> None:
         if not self.under_way:  # not before: after most requests there is another, and nothing came
             self.pause()
             return
@@ -614,6 +623,7 @@ class PipeClient:
         self._came()  # a kernel sends what was printed before it lets others write
         if descriptor in self.reading:  # and lives
             self._take_raw(name, descriptor)
+            self._hand_on()
 
     def _take_raw(self, name: str, descriptor: int) -> None:
         """What was written below sys.stdout, as a message of the request that is under way."""

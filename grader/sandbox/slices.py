@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeGuard
+from unicodedata import normalize
 
 from grader.model import NotebookCell
 
@@ -622,9 +623,8 @@ def rerun(
     given, asked = set(given), set(asked)
     reached = set(given)
     for statement in every:
-        written = statement.writes - given
-        if written and statement.reads & reached and not _is_function(statement.node):
-            reached |= written
+        if not reached.isdisjoint(statement.reads) and not _is_function(statement.node):
+            reached |= statement.writes - given
     home = {s.cell for s in every if s.writes & asked and not _is_function(s.node)}
     picked = _picked(every, given, asked, reached, home)
     imported = _imported(every)
@@ -946,15 +946,23 @@ def _callables_in(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
             static = any(ast.unparse(d) == "staticmethod" for d in method.decorator_list)
             yield f"{node.name}.{name}", _parameters(method.args)[0 if static else 1 :]
     else:
-        for inner in ast.iter_child_nodes(node):
-            if isinstance(inner, (ast.stmt, ast.ExceptHandler)):
+        for block in ("body", "handlers", "orelse", "finalbody"):
+            for inner in getattr(node, block, ()):
                 yield from _callables_in(inner)
 
 
 def _attributes(every: Sequence[Statement], name: str) -> Iterator[tuple[str, Statement]]:
     """The attributes of this name that a notebook speaks of, `attend.self_attention`, with the
     statement that makes what has them."""
-    having = {owner for s in every for owner in _mentioned(s.node).having.get(name, ())}
+    speaking = {source: name in normalize("NFKC", source) for source in {s.source for s in every}}
+    having = {
+        owner
+        for s in every
+        if speaking[s.source]  # or it need not be gone through
+        for owner in _mentioned(s.node).having.get(name, ())
+    }
+    if not having:
+        return
     for statement in reversed(every):
         for known in sorted(statement.makes & having):
             yield f"{known}.{name}", statement

@@ -505,6 +505,41 @@ def test_after_a_fork_without_an_answer_there_are_no_more(observe, monkeypatch, 
     assert observe.run(forks()) == ([None] * 3, "1\n" if kind == "pipe" else "0\n")
 
 
+# who waits for it ---------------------------------------------------------------------------------
+
+WAITING = {
+    "for a cell": lambda running: running.run("while True: pass", 60),
+    "for an answer": lambda running: running.ask("tell_notes", None, 2),
+}
+
+
+@pytest.mark.parametrize("what", WAITING)
+def test_whoever_waits_can_be_called_off(observe, what):
+    async def called_off():
+        async with observe.kernels().kernel(1) as running:
+            waiting = asyncio.create_task(WAITING[what](running))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait({waiting}, timeout=10)
+            return waiting.cancelled()
+
+    assert observe.run(called_off())
+
+
+def test_an_error_of_ours_is_no_end_of_the_kernel_that_is_asked(observe, monkeypatch):
+    def failing(pid):
+        raise ZeroDivisionError("ours")
+
+    async def asked():
+        async with observe.kernels().kernel(1) as running:
+            monkeypatch.setattr(kernel, "UNWATCHED_SECONDS", 0)
+            monkeypatch.setattr(kernel.processes, "waits", failing)
+            await running.ask("tell_notes", None, 1)
+
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        observe.run(asked())
+
+
 # what is sent to a kernel -------------------------------------------------------------------------
 
 

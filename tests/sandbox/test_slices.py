@@ -1019,6 +1019,7 @@ PARAMETERS = ["X", "omega_v", "omega_q"]
         ),
         ("attend = lambda X, omega_v, omega_q: X\n", ["attend"]),
         ("import a, b\na.self_attention(1)\nb.other(2)\n", ["a.self_attention"]),
+        ("import a\na.ｓelf_attention(1)\n", ["a.self_attention"]),
         ("def attend(a, b, c): pass\ndef two(a, b): pass\n", ["attend?"]),
     ],
     ids=[
@@ -1037,6 +1038,7 @@ PARAMETERS = ["X", "omega_v", "omega_q"]
         "methods",
         "lambda",
         "attribute",
+        "attribute in other letters",
         "as many, to be asked for their names",
     ],
 )
