@@ -7,7 +7,6 @@ That the code of the notebook could change all of it is taken for granted; it wo
 answers that it cannot know to be right.
 """
 
-import ast
 import asyncio
 import builtins
 import contextlib
@@ -569,17 +568,14 @@ def _home(value):
 
 
 def _execute(statement, ns):
-    exec(_compiled(statement["source"], statement["index"], statement["cell"]), ns)
-
-
-_parsed = functools.cache(ast.parse)
+    exec(_compiled(statement["source"], statement["whole"], statement["cell"]), ns)
 
 
 @functools.cache
-def _compiled(source, index, cell):
+def _compiled(source, whole, cell):
     name = f"<handed in {cell}>"
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    return compile(ast.Module([_parsed(source).body[index]], []), name, "exec")
+    linecache.cache[name] = (len(whole), None, whole.splitlines(keepends=True), name)
+    return compile(source, name, "exec")
 
 
 # its arguments ---------------------------------------------------------------------------

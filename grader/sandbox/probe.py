@@ -207,12 +207,27 @@ def _refuse_if_too_long(statements: Sequence[Statement]) -> None:
 def _shipped(statement: Statement) -> dict[str, Any]:
     return {
         "cell": statement.cell,
-        "index": statement.index,
-        "source": statement.source,
+        "index": 0,  # of its own source
+        "source": alone(statement),
+        "whole": statement.source,
         "makes": sorted(statement.makes),
         "writes": sorted(statement.writes),
         "reads": sorted(statement.reads),
     }
+
+
+def alone(statement: Statement) -> str:
+    """The text of a statement on its own lines, without what else stands there: to be compiled in a
+    third of the time that it takes to pick it out of its cell there."""
+    node = statement.node
+    source = statement.source.replace("\r\n", "\n").replace("\r", "\n")  # as Python ends lines
+    lines = source.encode("utf-8", "surrogatepass").split(b"\n")  # columns are counted in bytes
+    lines = lines[statement.line - 1 : statement.last_line]
+    lines[-1] = lines[-1][: node.end_col_offset]
+    if statement.line == node.lineno:  # or it begins with the @ of a decorator
+        lines[0] = lines[0][node.col_offset :]
+    text = b"\n".join(lines).decode("utf-8", "surrogatepass")
+    return "\n" * (statement.line - 1) + text
 
 
 class Answers:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.model import NotebookCell
-from grader.sandbox import slices
+from grader.sandbox import probe, slices
 from reference.week14 import attention, inputs
 from reference.week14.qkv import QUESTION as QKV
 
@@ -1246,3 +1246,30 @@ def test_nor_does_a_line_that_begins_with_a_gap_without_an_end():
     slices.statements([NotebookCell("code", "y = (\n" + " " * 30_000 + "x")])
 
     assert time.process_time() - began < 1  # it took the square of its length
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = 1; y = 'é'; z = [\n1,\n2]; w = '''a\n  b'''  # c",
+        "é = 'ü'; b = 2 ;",
+        "@f\n@g(\n1)\nclass A:\n  x = 1\n\n",
+        "a = 1\r\nb = '''x\r\ny'''; c = 3\rd = 4",
+        "\x0cx = 1\n\x0cif x:\n  y = 2\n\x0c  z = 3",
+        "\\\nx = 1; \\\ny = 2",
+        "if 1:\n\tx = 2\n\n# c\nelse:\n\ty = 3;  ",
+        "s = 'a\x0bb'; t = 'a\u2028b'; u = 2",
+    ],
+    ids=repr,
+)
+def test_the_text_of_a_statement_alone_is_that_statement_at_its_line(source):
+    every = slices.statements([NotebookCell("code", source)])
+    assert every
+
+    for statement in every:
+        (alone,) = ast.parse(probe.alone(statement)).body
+        assert ast.dump(alone) == ast.dump(statement.node)
+        assert (alone.lineno, alone.end_lineno) == (
+            statement.node.lineno,
+            statement.node.end_lineno,
+        )
