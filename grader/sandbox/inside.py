@@ -568,14 +568,14 @@ def _home(value):
 
 
 def _execute(statement, ns):
-    exec(_compiled(statement["text"], statement["source"], statement["cell"]), ns)
+    exec(_compiled(statement["source"], statement["whole"], statement["cell"]), ns)
 
 
 @functools.cache
-def _compiled(text, source, cell):
+def _compiled(source, whole, cell):
     name = f"<handed in {cell}>"
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    return compile(text, name, "exec")
+    linecache.cache[name] = (len(whole), None, whole.splitlines(keepends=True), name)
+    return compile(source, name, "exec")
 
 
 # its arguments ---------------------------------------------------------------------------

@@ -207,8 +207,9 @@ def _refuse_if_too_long(statements: Sequence[Statement]) -> None:
 def _shipped(statement: Statement) -> dict[str, Any]:
     return {
         "cell": statement.cell,
-        "source": statement.source,
-        "text": alone(statement),
+        "index": 0,  # of its own source
+        "source": alone(statement),
+        "whole": statement.source,
         "makes": sorted(statement.makes),
         "writes": sorted(statement.writes),
         "reads": sorted(statement.reads),
