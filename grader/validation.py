@@ -219,7 +219,7 @@ def _short(limits: Limits) -> Limits:
 def _long(limits: Limits) -> Limits:
     """Enough for 1,000 cases in one call."""
     return structs.replace(
-        limits, call_seconds=60.0, output_bytes=2**28, training_steps=1, cell_seconds=5.0
+        limits, call_seconds=300.0, output_bytes=2**28, training_steps=1, cell_seconds=5.0
     )
 
 
