@@ -481,7 +481,7 @@ def looking(request):
             todo += one
     used = "name assigns anew seed careful stand_ins parameters spellings definitions trials call"
     used += " cases statements args given told a f l d t"
-    if keys - set(used.split()) - set("cell index source makes reads writes".split()):
+    if keys - set(used.split()) - set("cell index source whole makes reads writes".split()):
         each(lambda own: lambda *args: right(own.__name__, args))
     asked(request)
 answers(looking)""",
