@@ -138,8 +138,8 @@ def _of_different_shapes(got: _Array, expected: _Array) -> Drawing:
     maps = []
     stacked = False
     for kind, array, extent in zip(("yours", "expected"), (got, expected), extents, strict=True):
-        flat, said = _flat([array], np.abs(array))
-        if flat is None or flat[0].size == 0:
+        flat, said = _flat([array], np.abs(array)) if array.size else (None, "")
+        if flat is None:
             continue
         rows, columns, cut = _window(flat[0].shape, None)
         notes.extend(f"In “{kind}”: {note}" for note in (said, cut) if note)

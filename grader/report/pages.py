@@ -18,6 +18,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from statistics import median
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -622,6 +623,8 @@ class _Compiled(FileSystemBytecodeCache):
         try:
             super().load_bytecode(bucket)
         except Exception:  # whatever a damaged file makes of it
+            bucket.reset()
+        if not isinstance(bucket.code, CodeType):
             bucket.reset()
 
     def dump_bytecode(self, bucket: Bucket) -> None:

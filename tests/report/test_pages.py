@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import marshal
 import re
 import shutil
 import sys
@@ -425,6 +426,15 @@ def test_shapes_that_differ_are_said_and_both_are_drawn(make):
     assert 'data-kind="difference"' not in page
 
 
+@pytest.mark.parametrize("shape", [(0, 3, 3), (2, 0, 4), (0, 2, 2, 1), (3, 3, 0), (0,), (0, 4)])
+def test_a_result_without_values_is_said_and_what_was_expected_is_drawn(make, shape):
+    page = student_page(make.failing(np.zeros(shape), np.eye(3)), make.gradebook())
+
+    assert f"yours is {shape}, expected is (3, 3)" in page
+    assert 'data-kind="yours"' not in page
+    assert len(squares(page, "expected")) == 9
+
+
 def drawn(heat_map):
     """The squares of a map: the attributes of each, and its title."""
     found = re.findall("<rect (.*?)><title>(.*?)</title>", str(heat_map.squares))
@@ -822,5 +832,14 @@ def test_templates_are_compiled_anew_where_what_is_kept_of_them_is_damaged(
     assert written("one") == ("one", 1)
     (kept,) = (tmp_path / "templates/__pycache__").iterdir()
     kept.write_bytes(kept.read_bytes()[:length])
+    assert written("one") == ("one", 2)
+    assert written("one") == ("one", 2)
+
+
+def test_templates_are_compiled_anew_where_what_is_kept_of_them_is_no_code(tmp_path, written):
+    assert written("one") == ("one", 1)
+    (kept,) = (tmp_path / "templates/__pycache__").iterdir()
+    code = kept.read_bytes()
+    kept.write_bytes(code[: code.index(b"\xe3")] + marshal.dumps(1))
     assert written("one") == ("one", 2)
     assert written("one") == ("one", 2)
