@@ -11,9 +11,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import Meta, Struct, ValidationError, convert, inspect, structs
+from msgspec import Meta, Struct, convert, inspect, structs
 
 from grader import times
 from grader.errors import UsageError
@@ -32,6 +32,8 @@ class Files(tuple[Path, ...]):
 
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
+MOST_BYTES = 2**60  # twice as many and more are still a limit that Linux takes
+_T = TypeVar("_T")
 
 
 class _Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,8 +69,8 @@ class LimitsTable(_Table, frozen=True):
     cell_seconds: Seconds = DEFAULTS.cell_seconds
     notebook_seconds: Seconds = DEFAULTS.notebook_seconds
     call_seconds: Seconds = DEFAULTS.call_seconds
-    memory_bytes: Annotated[int, Meta(ge=2**26)] = DEFAULTS.memory_bytes
-    disk_bytes: Annotated[int, Meta(ge=2**20)] = DEFAULTS.disk_bytes
+    memory_bytes: Annotated[int, Meta(ge=2**26, le=MOST_BYTES)] = DEFAULTS.memory_bytes
+    disk_bytes: Annotated[int, Meta(ge=2**20, le=MOST_BYTES)] = DEFAULTS.disk_bytes
     processes: Annotated[int, Meta(ge=4)] = DEFAULTS.processes
     output_bytes: Annotated[int, Meta(ge=1)] = DEFAULTS.output_bytes
     training_steps: Count = DEFAULTS.training_steps
@@ -111,7 +113,7 @@ def settings(
             raise UsageError(f"no such file: {file}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} cannot be read: {error}") from None
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also of a number too long, lists too deep
             raise UsageError(f"{file} is not TOML: {error}") from None
     origin: dict[str, str] = {}
     for key in _keys():
@@ -124,14 +126,24 @@ def settings(
             _set(table, key, value)
             origin[key] = "--" + key.partition(".")[2].replace("_", "-")
     try:
-        # not strict: variables are text
-        return convert(table, Settings, strict=False, dec_hook=_own)
-    except ValidationError:  # which knows only the first of what is wrong
+        return _converted(table, Settings)
+    except ValueError:  # which knows only the first of what is wrong
         problems = []
         for *tables, key, said in _problems(table, Settings):
             place = f"{file} line {_line(text, tables, key)}"
             problems.append(f"{origin.get('.'.join([*tables, key]), place)}: {said}")
         raise UsageError("\nerror: ".join(problems)) from None
+
+
+def _converted(table: Mapping[str, Any], kind: type[_T]) -> _T:
+    """The table as that kind.  Raises ValueError: for text that cannot be encoded, too."""
+    made = convert(table, kind, strict=False, dec_hook=_own)  # not strict: variables are text
+    for key, value in table.items():
+        one = getattr(made, key)
+        within = value if isinstance(one, Struct) else {}
+        if one is None or any(getattr(one, inner) is None for inner in within):
+            raise ValueError('input should not be "null"')  # which msgspec takes for nothing
+    return made
 
 
 def _own(kind: Any, value: Any) -> Any:
@@ -189,8 +201,8 @@ def _unknown(key: str, known: list[str], at: tuple[str, ...]) -> str:
 def _problem(key: str, value: Any, table: Mapping[str, Any], kind: Any, wanted: Any) -> str:
     """What is wrong with the one value of a table; nothing if nothing is."""
     try:
-        convert(table, kind, strict=False, dec_hook=_own)
-    except ValidationError as error:
+        _converted(table, kind)
+    except ValueError as error:
         said = _said(wanted) or str(error).partition(" - at `")[0]
         return f"{key} = {value!r}: {said}"
     return ""

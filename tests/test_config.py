@@ -1,5 +1,7 @@
 """Settings: what wins, and what is refused."""
 
+import os
+
 import pytest
 
 from grader.config import DEFAULTS, Settings, settings
@@ -137,6 +139,9 @@ def test_one_file_of_times_may_be_named_alone(tmp_path):
         ("[course]\nassignment = 3\n", "assignment = 3: input should be a text"),
         ("[course]\nextensions = 3\n", "extensions = 3: input should be a table"),
         ('[course]\ntimes = ["a", 3]\n', "input should be a path or a list of paths"),
+        ('[course]\nlate = "null"\n', "late = 'null': input should be 'keep' or 'zero'"),
+        (f"[limits]\nmemory_bytes = {10**30}\n", f"67108864, at most {2**60}"),
+        (f"[limits]\ndisk_bytes = {2**60 + 1}\n", f"1048576, at most {2**60}"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_it_should_be(tmp_path, text, said):
@@ -147,6 +152,23 @@ def test_a_wrong_value_is_told_with_what_it_should_be(tmp_path, text, said):
         settings(file, {}, {})
 
     assert f"{file} line 2: " in str(refused.value) and said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["SEED", "KERNEL", "CELL_SECONDS", "UNSAFE_NO_SANDBOX"])
+def test_a_variable_in_another_encoding_is_told_like_any_other_wrong_value(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=f"^GRADER_{name}: {name.lower()} = .*: input should be"):
+        settings(None, {}, {f"GRADER_{name}": os.fsdecode(b"\xa4")})
+
+
+@pytest.mark.parametrize("text", ["seed = " + "9" * 5000, "a = " + "[" * 100_000])
+def test_a_file_that_python_itself_refuses_to_read_is_told(tmp_path, text):
+    file = tmp_path / "grader.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="is not TOML"):
+        settings(file, {}, {})
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path):
