@@ -14,6 +14,7 @@ import os
 import shutil
 import socket
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ class Store:
         try:
             data = (self.records_folder / "files").read_bytes()
             return msgspec.json.decode(data, type=tuple[FileNote, ...])
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StoreError(f"{self.folder} holds no whole run: {error}") from None
 
     def table(self, name: str, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -178,7 +179,7 @@ class Store:
             return msgspec.json.decode((self.records_folder / "told").read_bytes(), type=Told)
         except FileNotFoundError:
             return Told()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StoreError(f"{self.folder} holds no whole run: {error}") from None
 
     def save_reviews(self, reviews: Iterable[Review]) -> None:
@@ -193,10 +194,11 @@ class Store:
         """
         path = self.folder / "reviews.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=tuple[Review, ...])
+            data = path.read_bytes().removeprefix(BOM_UTF8)  # which an editor may have put there
+            return msgspec.json.decode(data, type=tuple[Review, ...])
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from None
 
     def manifest(self) -> dict[str, Any]:
@@ -207,7 +209,7 @@ class Store:
             raise StoreError(
                 f"{self.folder} holds no run (no run.json): grade with `grader run` first"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StoreError(f"{self.folder / 'run.json'} cannot be read: {error}") from None
         assignment = data.get("assignment") if isinstance(data, dict) else None
         known = isinstance(assignment, dict) and isinstance(assignment.get("key"), str)
@@ -240,7 +242,7 @@ def from_json(data: bytes) -> Record:
         if stored.format != FORMAT:
             raise StoreError(f"a record of format {stored.format}, not {FORMAT}")
         return _mapped(stored.record, wire.decode)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"not a stored record: {error}") from None
 
 

@@ -111,8 +111,16 @@ def test_arrays_come_back_to_the_bit():
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{}", b"[1]", b'{"format": 99, "record": {}}', b'{"format": 2, "record": {}}', b"\xff"],
-    ids=["nothing", "empty", "list", "other format", "no fields", "bytes"],
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"format": 99, "record": {}}',
+        b'{"format": 2, "record": {}}',
+        b"\xff",
+        b'{"a":' * 100_000,
+    ],
+    ids=["nothing", "empty", "list", "other format", "no fields", "bytes", "too deep"],
 )
 def test_what_is_no_record_is_refused_and_counts_as_not_there(tmp_path, data):
     with pytest.raises(StoreError):
@@ -267,6 +275,9 @@ def test_what_people_decided_outlasts_a_fresh_run(tmp_path):
         store.forget()
 
     assert store.reviews() == reviews
-    (tmp_path / "reviews.json").write_text("[{}]", "utf-8")
+    file = tmp_path / "reviews.json"
+    file.write_text(file.read_text("utf-8"), "utf-8-sig")  # as some editors do
+    assert store.reviews() == reviews
+    file.write_text("[{}]", "utf-8")
     with pytest.raises(StoreError, match=r"reviews\.json cannot be read"):
         store.reviews()
