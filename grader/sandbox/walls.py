@@ -215,13 +215,21 @@ def _own_world(run):
             for top in within:
                 os.chown(top, run["uid"], run["gid"])
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
-    try:
-        # of this namespace, from Linux 6.14 on
+    if not has_own_pids(os.uname().release):
+        return  # then RLIMIT_NPROC is the only bound, as where it cannot be written
+    with contextlib.suppress(OSError):
         pid_max = os.open("/proc/sys/kernel/pid_max", os.O_WRONLY | os.O_CLOEXEC)
-        os.write(pid_max, str(MOST_PIDS).encode())
-        os.close(pid_max)
-    except OSError:
-        pass  # then RLIMIT_NPROC is the only bound
+        try:
+            os.write(pid_max, str(MOST_PIDS).encode())
+        finally:
+            os.close(pid_max)
+
+
+def has_own_pids(release):
+    """Whether a namespace has a pid_max of its own, as from Linux 6.14 on; before that, it is the
+    whole machine's, and root may write it from inside."""
+    numbers = [int(part) if part.isdigit() else 0 for part in release.split(".")[:2]]
+    return numbers >= [6, 14]
 
 
 def _make_like(path, new):

@@ -213,6 +213,23 @@ def _own_file():
     own.write_text("again")
 
 
+@pytest.mark.parametrize(
+    "release, own",
+    [
+        ("6.14.0-15-generic", True),
+        ("6.18.44", True),
+        ("7.0.0-rc1", True),
+        ("6.13.12", False),
+        ("6.8.0-45-generic", False),
+        ("5.10.0-28-amd64", False),
+        ("6.14-rc1", False),
+        ("unknown", False),
+    ],
+)
+def test_the_machines_own_pid_max_is_left_alone(release, own):
+    assert walls.has_own_pids(release) is own
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_making_the_walls_leaves_ctypes_as_it_was(monkeypatch, there):
     util = ctypes.util
