@@ -222,12 +222,16 @@ def alone(statement: Statement) -> str:
     node = statement.node
     source = statement.source.replace("\r\n", "\n").replace("\r", "\n")  # as Python ends lines
     lines = source.encode("utf-8", "surrogatepass").split(b"\n")  # columns are counted in bytes
-    lines = lines[statement.line - 1 : statement.last_line]
+    first = statement.line
+    if first != node.lineno:  # it is that of a decorator's expression, not of its @
+        while first > 1 and not lines[first - 1].lstrip().startswith(b"@"):
+            first -= 1
+    lines = lines[first - 1 : statement.last_line]
     lines[-1] = lines[-1][: node.end_col_offset]
-    if statement.line == node.lineno:  # or it begins with the @ of a decorator
+    if first == node.lineno:
         lines[0] = lines[0][node.col_offset :]
     text = b"\n".join(lines).decode("utf-8", "surrogatepass")
-    return "\n" * (statement.line - 1) + text
+    return "\n" * (first - 1) + text
 
 
 class Answers:

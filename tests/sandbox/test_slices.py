@@ -1261,6 +1261,9 @@ def test_nor_does_a_line_that_begins_with_a_gap_without_an_end():
         "\\\nx = 1; \\\ny = 2",
         "if 1:\n\tx = 2\n\n# c\nelse:\n\ty = 3;  ",
         "s = 'a\x0bb'; t = 'a\u2028b'; u = 2",
+        "x = 1\n@(\n  f\n)\ndef g():\n  pass",
+        "@\\\nf\ndef g(): pass",
+        "@f\n@(g\n  @ h)\nclass A: pass",
     ],
     ids=repr,
 )
