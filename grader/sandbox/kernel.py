@@ -46,6 +46,7 @@ INTERRUPT_SECONDS = 5.0  # how long an interrupted cell may take to end
 MOST_HELD_UP = 2  # times its limit is the most that is added for a kernel's waiting for a processor
 SHORT_SECONDS = 0.05  # of such waiting that are not counted
 UNWATCHED_SECONDS = 1.0  # at the beginning, in which nobody looks whether it waits
+LONG_ERROR = 10_000  # characters of an error's name or text, of which a few are shown
 LOST_SECONDS = 15  # how long after a cell's end its last output may come
 WATCH_SECONDS = 0.1  # between two looks at what kernels use
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -271,7 +272,7 @@ class Kernel:
     def _error(self) -> str:
         """The error that the kernel last replied with, as Python would say it in one line."""
         parts = (self.client.reply.get(part) for part in ("ename", "evalue"))
-        words = (part if isinstance(part, str) else "" for part in parts)
+        words = (part[:LONG_ERROR] if isinstance(part, str) else "" for part in parts)
         said = " ".join(": ".join(words).split()).strip(": ")
         return self._without_folder(IN_RUN.sub("", said))[:400] + exceeded(said, self.limits)
 
@@ -329,15 +330,16 @@ class Kernel:
         """
         loop, me = asyncio.get_running_loop(), asyncio.current_task()
         watching: asyncio.Task[None] | None = None
+        done = False
 
         def begin(_: object = None) -> None:
             nonlocal watching
-            if watching is None:
+            if watching is None and not done:
                 watching = loop.create_task(watch())
                 watching.add_done_callback(give_up)
 
         def give_up(ended: asyncio.Task[None]) -> None:
-            if not ended.cancelled():
+            if not ended.cancelled() and not done:
                 limit.reschedule(0)
 
         self.waits = None
@@ -347,12 +349,13 @@ class Kernel:
             async with asyncio.timeout(None) as limit:
                 await work
         except Exception:
-            if limit.expired():
-                return watching
             if me is not None and me.cancelling():  # nbclient would take it for the kernel's death
                 raise asyncio.CancelledError from None
+            if limit.expired():
+                return watching
             raise
         finally:
+            done = True
             timer.cancel()
             self.client.over.remove_done_callback(begin)
             if watching is not None:

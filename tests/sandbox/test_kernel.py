@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from nbclient.exceptions import DeadKernelError
@@ -524,6 +525,70 @@ def test_whoever_waits_can_be_called_off(observe, what):
             return waiting.cancelled()
 
     assert observe.run(called_off())
+
+
+class Watching:
+    """Kernel._watched at work, in which all that may happen is told when to."""
+
+    async def run(self, then, work, seconds=0.01):
+        loop = asyncio.get_running_loop()
+        self.client, self.waits = SimpleNamespace(over=loop.create_future()), None
+        self.watched, self.logged = 0, []
+        self.gate, self.ends = loop.create_future(), loop.create_future()
+        loop.set_exception_handler(lambda _, context: self.logged.append(context))
+
+        async def watch():
+            self.watched += 1
+            await self.gate
+
+        self.task = asyncio.create_task(kernel.Kernel._watched(self, work(self), watch, seconds))
+        await asyncio.sleep(0.05)
+        await then(self)
+        await asyncio.wait({self.task}, timeout=5)
+        await asyncio.sleep(0.05)
+        return self
+
+
+async def dies_when_cancelled(at):
+    try:
+        await at.ends
+    except asyncio.CancelledError:
+        raise RuntimeError("Kernel died") from None
+
+
+async def ends(at):
+    await at.ends
+
+
+def test_a_run_that_is_called_off_as_its_watch_gives_up_is_called_off():
+    async def then(at):
+        at.gate.set_result(None)
+        for _ in range(2):
+            await asyncio.sleep(0)
+        at.task.cancel()
+
+    assert asyncio.run(Watching().run(then, dies_when_cancelled)).task.cancelled()
+
+
+def test_a_watch_and_its_work_may_end_at_once():
+    async def then(at):
+        at.gate.set_result(None)
+        at.ends.set_result(None)
+
+    at = asyncio.run(Watching().run(then, ends))
+
+    assert (at.task.exception(), at.watched, at.logged) == (None, 1, [])
+
+
+def test_nobody_watches_over_what_has_failed():
+    async def then(at):
+        at.ends.set_exception(ZeroDivisionError())
+        at.client.over.set_result(None)
+
+    at = asyncio.run(Watching().run(then, ends, seconds=10))
+
+    assert isinstance(at.task.exception(), ZeroDivisionError)
+    assert at.watched == 0
 
 
 def test_an_error_of_ours_is_no_end_of_the_kernel_that_is_asked(observe, monkeypatch):
