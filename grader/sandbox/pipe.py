@@ -37,9 +37,11 @@ START_SECONDS = 60.0  # until a zygote has imported all, or a kernel answers
 FORK_SECONDS = 10.0  # until a fork of a kernel answers: it takes milliseconds
 SEND_SECONDS = 5.0  # in which a kernel takes some of what it is sent
 FRAME_BYTES = 32 * 2**20  # of one message: a result may have 16 MB, and comes as text
+UNTAKEN_BYTES = 2 * FRAME_BYTES  # of messages that nobody takes: an odd one may end who would
 MOST_PARTS = 2_000_000  # brackets and commas of one message: small lists weigh far more than bytes
 READ_BYTES = 2**16  # room for twice as many is not kept, but mapped anew for each read
 HEAD = struct.Struct("<I")
+TOO_MUCH = "it sent more at once than can be read"
 
 BOOT = """
 import json, marshal, sys, types
@@ -320,11 +322,13 @@ class _Channel:
 
     def __init__(self) -> None:
         self.messages: deque[dict[str, Any]] = deque()
+        self.bytes = 0  # that came since the last of them was taken
         self.waiting: asyncio.Future[None] | None = None
         self.dead = False
 
-    def put(self, message: dict[str, Any]) -> None:
+    def put(self, message: dict[str, Any], size: int) -> None:
         self.messages.append(message)
+        self.bytes += size
 
     def die(self) -> None:
         self.dead = True
@@ -340,7 +344,10 @@ class _Channel:
                 raise DeadKernelError("Kernel died")
             self.waiting = asyncio.get_running_loop().create_future()
             await self.waiting
-        return self.messages.popleft()
+        message = self.messages.popleft()
+        if not self.messages:
+            self.bytes = 0
+        return message
 
 
 class PipeClient:
@@ -523,6 +530,8 @@ class PipeClient:
 
     def _came(self) -> None:
         self._receive()
+        if max(self.iopub_channel.bytes, self.shell_channel.bytes) > UNTAKEN_BYTES:
+            self._die({"error": TOO_MUCH})
         self._hand_on()
 
     def _hand_on(self) -> None:
@@ -555,7 +564,7 @@ class PipeClient:
         while len(self.received) >= HEAD.size:
             size = HEAD.unpack_from(self.received)[0]
             if not 1 < size <= FRAME_BYTES:
-                self._die({"error": "it sent more at once than can be read"})
+                self._die({"error": TOO_MUCH})
                 return
             if len(self.received) < HEAD.size + size:
                 return
@@ -595,13 +604,13 @@ class PipeClient:
         if self.take is not None:
             return True  # what a question shows is nobody's output
         if channel == ord("s"):
-            self.shell_channel.put(message)
+            self.shell_channel.put(message, len(body))
             return True
         ended = message["content"].get("execution_state") == "idle"
         ended = ended and message["parent_header"].get("msg_id") == self.current
         if ended:
             self._all_came()
-        self.iopub_channel.put(message)
+        self.iopub_channel.put(message, len(body))
         return True
 
     def _all_came(self) -> None:
@@ -637,7 +646,8 @@ class PipeClient:
             return
         text = self.decoders[name].decode(data)
         if self.take is None:
-            self.iopub_channel.put(self._said("stream", {"name": name, "text": text}))
+            said = self._said("stream", {"name": name, "text": text})
+            self.iopub_channel.put(said, len(data))
 
     def _die(self, said: dict[str, Any]) -> None:
         for name, descriptor in self.manager.raw.items():
