@@ -142,9 +142,9 @@ def test_every_case_finds_the_same_unseeded_numbers(ran):
 
 def test_an_endless_recursion_costs_little_time(observe):
     started = time.monotonic()
-    observe(["def again(n):\n    return again(n + 1)\n\nagain(0)"] * 3)
+    observe(["def again(n):\n    return again(n + 1)\n\nagain(0)"] * 20)
 
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30  # with the traceback that IPython makes, minutes
 
 
 def test_a_notebook_whose_time_is_over_is_still_asked(observe):
