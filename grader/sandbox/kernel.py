@@ -117,6 +117,16 @@ class _Client(NotebookClient):
                 self.arrived = time.monotonic()
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        try:
+            return self._processed(msg, cell, cell_index)
+        except (CellExecutionComplete, DeadKernelError):
+            raise
+        except Exception:  # upon which nobody would take what came after
+            manager: Any = self.km
+            manager.end("what it sent is no message")
+            raise
+
+    def _processed(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         content, kind = msg["content"], msg["msg_type"]
         length = 0
         if kind == "stream":

@@ -1188,6 +1188,24 @@ def test_whatever_a_kernel_sends_the_grader_goes_on_and_does_not_grow(lab, name)
     assert seen.next == "42"
 
 
+@pytest.mark.parametrize("kind", ["pipe", "cold"])
+def test_what_comes_after_an_odd_message_piles_up_nowhere(lab, kind):
+    source = """kernel = get_ipython().kernel
+about = kernel.get_parent('shell')
+kernel.session.send(kernel.iopub_socket, 'stream', {'name': 'stdout', 'text': None}, parent=about)
+for _ in range(100):
+    said = {'name': 'stdout', 'text': 'x' * 10**7}
+    kernel.session.send(kernel.iopub_socket, 'stream', said, parent=about)
+import time
+time.sleep(10)"""
+
+    seen = lab.run(source, kind=kind)
+
+    assert seen.ran.how == "gone", seen.ran
+    assert seen.grown < 400 * MB
+    assert seen.next == "42"
+
+
 ODD_REPLIES = {
     "lines that are a number": "'traceback': 7",
     "names that are lists": "'ename': [[]], 'evalue': {}, 'traceback': [[], {}, None]",
