@@ -100,17 +100,15 @@ class Walls:
             if self.names & {"landlock", "landlock-scopes"}:
                 import landlockpy
 
-                newest = landlockpy.abi_version()
-        if self.names & {"landlock", "landlock-scopes"}:
-            self.abi = newest if abi is None else abi
-            if not self.abi:
-                raise OSError(errno.ENOSYS, "this kernel has no Landlock")
-            if "landlock-scopes" in self.names and self.abi < SCOPES:
-                raise OSError(errno.ENOSYS, "this kernel's Landlock knows of no signals")
-            self.readable = self._readable()
-            self.no_truncation = None
-            if "landlock" in self.names and self.abi < TRUNCATE:
-                self.no_truncation = _program(_no_truncation())
+                self.abi = landlockpy.abi_version() if abi is None else abi
+                if not self.abi:
+                    raise OSError(errno.ENOSYS, "this kernel has no Landlock")
+                if "landlock-scopes" in self.names and self.abi < SCOPES:
+                    raise OSError(errno.ENOSYS, "this kernel's Landlock knows of no signals")
+                self.readable = self._readable()
+                self.no_truncation = None
+                if "landlock" in self.names and self.abi < TRUNCATE:
+                    self.no_truncation = _program(_no_truncation())
 
     def up(self, run):
         """Raise them round this process, for good.
